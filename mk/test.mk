@@ -1,0 +1,20 @@
+# Tests. Every suite ends with a line "N passed, N failed" and leaves it in $(RESULTS)/SUITE, which `make check` adds up.
+
+RESULTS := build/results
+ASAN    := build/asan
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
+unit-tests: $(UNIT_TESTS)
+.PHONY: unit-tests
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_AUX)) $(call obj,$(LIB_SRC)) $(BUILD)/libhomid.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON) check)
+
+check-unit: ## Unit and protocol tests under ASan and UBSan (no root, under a minute)
+	$(MAKE) --no-print-directory BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' all unit-tests
+	tests/lib/run-unit.sh $(RESULTS) $(ASAN)/unit
+.PHONY: check-unit
+
+lint: ## Formatting, include directions, sizes, shell scripts, man pages, headers that compile alone, clang
+	tests/lint/run.sh $(RESULTS)
+.PHONY: lint
