@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One side of a Varlink connection without any I/O: bytes and file descriptors go in, messages come out, and
+ * the other way round. The daemon and libhomi use the same code; proto/transport.h moves the bytes over a
+ * socket.
+ *
+ * Ownership: file descriptors fed in belong to the connection until a message takes them
+ * (varlink_message_take_fd); what a message still holds when it is cleared is closed. Queued outgoing
+ * descriptors are owned by the connection (the caller dups what it wants to keep). Not thread-safe; one
+ * connection belongs to one thread.
+ *
+ * A message with descriptors must be sent by its sender in a sendmsg of its own with the descriptors attached
+ * to its first byte; descriptors that arrive are assigned to the first message that *begins* at or after them
+ * in the same feed. Anything that cannot be attributed with certainty is a protocol violation.
+ */
+#ifndef HOMI_PROTO_CONNECTION_H
+#define HOMI_PROTO_CONNECTION_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "proto/limits.h"
+
+enum varlink_role { VARLINK_CLIENT, VARLINK_SERVER };
+
+/* Why a connection is beyond repair; kept by varlink_connection_violation() for the log. */
+enum varlink_violation {
+    VARLINK_VIOLATION_NONE,
+    VARLINK_VIOLATION_OVERSIZED, /* no NUL within VARLINK_MESSAGE_BYTES_MAX */
+    VARLINK_VIOLATION_JSON,      /* json_defect in varlink_connection_json_defect() */
+    VARLINK_VIOLATION_SHAPE, /* not a call (server) or not a reply (client): unknown or mistyped members */
+    VARLINK_VIOLATION_FDS,   /* too many, truncated, or not attributable to one message */
+    VARLINK_VIOLATION_UNEXPECTED, /* a reply to no call; a continued reply to a call without more */
+    VARLINK_VIOLATION_OVERFLOW,   /* the peer does not read what is queued for it */
+};
+
+struct varlink_connection;
+
+/* A message taken out. Call: method, parameters, flags. Reply: error (NULL when none), parameters, continues.
+ */
+struct varlink_message {
+    json_object *object;     /* the whole message; owned */
+    const char *method;      /* server side; points into object */
+    const char *error;       /* client side; points into object */
+    json_object *parameters; /* never NULL; borrowed from object */
+    bool more, oneway, upgrade, continues;
+    int fds[VARLINK_FDS_MAX]; /* owned; -1 where taken */
+    unsigned fd_count;        /* as received */
+};
+
+int varlink_connection_new(enum varlink_role role, struct varlink_connection **ret_connection);
+void varlink_connection_free(struct varlink_connection *connection); /* NULL-safe; closes fds it still owns */
+
+/*
+ * Feeds what one recvmsg returned. Takes ownership of all fds in any case. Returns 0, -ENOMEM, or -EPROTO on
+ * a violation, after which the connection only drains (close it).
+ */
+int varlink_connection_feed(struct varlink_connection *connection, const void *bytes, size_t count,
+                            const int *fds, unsigned fd_count, bool fds_truncated);
+
+/* Takes the next complete message: 1 and *ret_message (clear it), 0 when there is none, -ENOMEM, or -EPROTO.
+ */
+int varlink_connection_next(struct varlink_connection *connection, struct varlink_message *ret_message);
+void varlink_message_clear(struct varlink_message *message);                  /* NULL-safe */
+int varlink_message_take_fd(struct varlink_message *message, unsigned index); /* the fd, or -EBADF */
+
+/*
+ * Queues a call (client). parameters may be NULL; they are borrowed. fds are taken over on success only.
+ * Returns 0, -ENOMEM, -E2BIG (message over the limit), -EMFILE (too many fds) or -ENOBUFS
+ * (VARLINK_OUTPUT_BYTES_MAX queued already).
+ */
+int varlink_connection_call(struct varlink_connection *connection, const char *method,
+                            json_object *parameters, bool more, const int *fds, unsigned fd_count);
+
+/* Queues a reply to the oldest unanswered call (server). Nothing is sent for a oneway call. Errors as above.
+ */
+int varlink_connection_reply(struct varlink_connection *connection, json_object *parameters, bool continues,
+                             const int *fds, unsigned fd_count);
+int varlink_connection_error(struct varlink_connection *connection, const char *error,
+                             json_object *parameters);
+
+/* Server: calls taken out and not answered yet. Calls are answered in order, one at a time is taken (next
+ * returns 0 meanwhile). */
+bool varlink_connection_call_pending(const struct varlink_connection *connection);
+
+/*
+ * What to send next: at most one message with fds, or a run of messages without. Returns the bytes to send
+ * (0: nothing), *ret_fds borrowed. After sending n bytes of it (fds go with the first), call
+ * varlink_connection_sent.
+ */
+size_t varlink_connection_output(struct varlink_connection *connection, struct iovec *ret_iov,
+                                 const int **ret_fds, unsigned *ret_fd_count);
+void varlink_connection_sent(struct varlink_connection *connection, size_t bytes);
+
+enum varlink_violation varlink_connection_violation(const struct varlink_connection *connection);
+int varlink_connection_json_defect(const struct varlink_connection *connection);
+const char *varlink_violation_text(enum varlink_violation violation);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Strict JSON in front of json-c, which alone accepts single-quoted keys, NaN and duplicate keys and
+ * saturates big integers: the text is validated first (RFC 8259, UTF-8, depth, duplicate keys, integers that
+ * fit int64_t).
+ */
+#ifndef HOMI_PROTO_JSON_H
+#define HOMI_PROTO_JSON_H
+
+#include <json-c/json.h>
+#include <stddef.h>
+
+enum json_defect {
+    JSON_OK = 0,
+    JSON_SYNTAX,
+    JSON_TOO_DEEP,
+    JSON_DUPLICATE_KEY,
+    JSON_NUMBER_RANGE, /* an integer beyond int64_t, or a number that no double holds */
+    JSON_NOT_UTF8,
+    JSON_NOT_OBJECT,
+};
+
+/*
+ * Parses one JSON object of `bytes` bytes. Returns 0 and an object owned by the caller (json_object_put),
+ * -ENOMEM, or a positive enum json_defect; then *ret_offset (may be NULL) is where in the text it was found.
+ */
+int json_parse_strict(const char *text, size_t bytes, json_object **ret_object, size_t *ret_offset);
+
+/* The same for configuration files: comments (C and C++ manner) are allowed. */
+int json_parse_config(const char *text, size_t bytes, json_object **ret_object, size_t *ret_offset);
+
+/* A defect's name in words, for error messages. */
+const char *json_defect_text(int defect);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every limit of the protocol that a peer can run into, by name. */
+#ifndef HOMI_PROTO_LIMITS_H
+#define HOMI_PROTO_LIMITS_H
+
+#define VARLINK_MESSAGE_BYTES_MAX (64u * 1024)  /* one message, its terminating NUL included */
+#define VARLINK_JSON_DEPTH_MAX    16u           /* nested objects and arrays */
+#define VARLINK_FDS_MAX           8u            /* file descriptors with one message */
+#define VARLINK_OUTPUT_BYTES_MAX  (256u * 1024) /* queued for a peer that does not read */
+#define VARLINK_INPUT_CALLS_MAX   16u /* complete messages taken from one peer before it is answered */
+
+#endif
