@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control plane's mind: devices and their virtual functions, leases, quotas and who may have what. No
+ * system call, no JSON, no event loop, no libnvme: it is told what happened (a call, a hardware result, a
+ * timer) and says what to do through hw/backend.h and the listener. So it is tested without hardware, and one
+ * thread owns all of it.
+ *
+ * Ownership: core owns everything it hands out; views are valid during the callback. A client belongs to the
+ * caller until core_client_gone, which gives back what it holds; operations of it that are still under way
+ * end without a callback. A callback may call into the core again.
+ */
+#ifndef HOMI_DAEMON_CORE_CORE_H
+#define HOMI_DAEMON_CORE_CORE_H
+
+#include "daemon/core/config.h"
+#include "daemon/hw/backend.h"
+
+#define CORE_NAME_BYTES           64 /* of a lease, tenant or device, its NUL included */
+#define CORE_LEASE_DEVICES_MAX    8  /* VFs of one lease: a file descriptor each in one message */
+#define CORE_LEASE_NAMESPACES_MAX 32
+#define CORE_LEASES_MAX           1024
+#define CORE_REGION_BYTES_MAX     (UINT64_C(1) << 40)
+#define CORE_QUEUE_ENTRIES_MIN    2
+
+struct core;
+struct core_client;
+
+/* ---- refusals: one to one with the errors of the Varlink interfaces ---- */
+
+enum core_refusal {
+    CORE_REFUSED_TENANT_NOT_PERMITTED = 1, /* name */
+    CORE_REFUSED_TENANT_AMBIGUOUS,         /* names: ask core_client_tenants */
+    CORE_REFUSED_UNKNOWN_TENANT,           /* name */
+    CORE_REFUSED_UNKNOWN_DEVICE,           /* name */
+    CORE_REFUSED_UNKNOWN_LEASE,            /* name */
+    CORE_REFUSED_UNKNOWN_FUNCTION,         /* name */
+    CORE_REFUSED_UNKNOWN_REGION,           /* value */
+    CORE_REFUSED_UNKNOWN_QUEUE_PAIR,       /* value */
+    CORE_REFUSED_NAMESPACE_NOT_ALLOWED,    /* name: device, value: id */
+    CORE_REFUSED_NAMESPACE_BUSY,           /* name: device, value: id, text: holder */
+    CORE_REFUSED_QUOTA,                    /* quota, limit, value: used */
+    CORE_REFUSED_TRUST_REQUIRED,           /* name: tenant */
+    CORE_REFUSED_NO_FUNCTION_FREE,         /* name: device */
+    CORE_REFUSED_WAIT_EXPIRED,             /* name: device, value: milliseconds */
+    CORE_REFUSED_DEVICE_UNAVAILABLE,       /* name: device, text: reason */
+    CORE_REFUSED_GROUP_NOT_VIABLE,         /* name: function, value: group */
+    CORE_REFUSED_FUNCTION_FAILED,          /* name: function, text: reason */
+    CORE_REFUSED_NO_QUEUE_PAIR_FREE,       /* name: function, limit */
+    CORE_REFUSED_NO_INTERRUPT_FREE,        /* name: function, limit */
+    CORE_REFUSED_DEPTH,                    /* value: entries, minimum, limit: maximum */
+    CORE_REFUSED_QUEUE_OUTSIDE_REGION,     /* name: field */
+    CORE_REFUSED_REGION_BUSY,              /* value: region, limit: queue pairs in it */
+    CORE_REFUSED_VALUE,                    /* name: field, minimum, limit: maximum */
+    CORE_REFUSED_COMMAND_NOT_PERMITTED,    /* name: field */
+    CORE_REFUSED_COMMAND_FAILED,           /* value: NVMe status */
+    CORE_REFUSED_LEASE_REVOKED,            /* name: lease, text: reason */
+    CORE_REFUSED_LEASE_HELD,               /* name: lease, value: holders */
+    CORE_REFUSED_NOT_QUARANTINED,          /* name: device */
+};
+
+enum core_quota {
+    CORE_QUOTA_FUNCTIONS,
+    CORE_QUOTA_QUEUE_PAIRS,
+    CORE_QUOTA_MEMORY_BYTES,
+    CORE_QUOTA_CONNECTIONS,
+    CORE_QUOTA_REGIONS,
+    CORE_QUOTA_WAITING,
+};
+
+/* code: 0, a negative errno (text: what was being done), or an enum core_refusal with the members named
+ * above. */
+struct core_error {
+    int code;
+    char name[CORE_NAME_BYTES];
+    char text[HW_REASON_BYTES];
+    int64_t value, minimum, limit;
+    enum core_quota quota;
+};
+
+/* ---- what the core tells ---- */
+
+enum core_event_kind {
+    CORE_EVENT_DEVICE_STATE,
+    CORE_EVENT_FUNCTION_STATE,
+    CORE_EVENT_LEASE_GRANTED,
+    CORE_EVENT_LEASE_ENDED,
+    CORE_EVENT_REFUSED,
+    CORE_EVENT_QUEUE_CREATED,
+    CORE_EVENT_QUEUE_DELETED,
+    CORE_EVENT_MEMORY_REGISTERED,
+    CORE_EVENT_MEMORY_RELEASED,
+    CORE_EVENT_FAULT,
+    /* of a client's leases: also told to its tenant */
+    CORE_EVENT_LEASE_REVOKED,
+    CORE_EVENT_FUNCTION_RESET,
+    CORE_EVENT_FUNCTION_FAILED,
+    CORE_EVENT_NAMESPACE_CHANGED,
+};
+
+/* Strings are NULL and pid is 0 where they do not apply. */
+struct core_event {
+    enum core_event_kind kind;
+    const char *device, *function, *lease, *tenant;
+    pid_t pid;
+    uid_t uid;
+    const char *text;
+};
+
+struct core_listener {
+    uint64_t (*now)(void *user); /* monotonic, milliseconds */
+    void (*timer)(void *user,
+                  uint64_t at); /* call core_tick at this time; UINT64_MAX: no need. Replaces the last one */
+    void (*event)(void *user, const struct core_event *event);
+    void (*changed)(void *user); /* the status line or readiness may be different now */
+    void *user;
+};
+
+/* config must outlive the core. The backend's listener is core_hw_listener(). */
+int core_new(const struct core_config *config, struct hw_backend *backend,
+             const struct core_listener *listener, struct core **ret_core);
+void core_free(struct core *core); /* NULL-safe; closes nothing on the device: core_stop does */
+
+/* What the backend is to tell the core; hand it to the backend's constructor with user = the core's address
+ * slot. */
+void core_device_event(void *user, struct hw_device *device, enum hw_event event, const char *text);
+void core_function_event(void *user, struct hw_function *function, enum hw_event event, const char *text);
+
+void core_start(struct core *core); /* brings every configured device to its desired state */
+/* Drains everything and takes the VFs down (offline, numvfs 0); done(user) when finished. */
+void core_stop(struct core *core, void (*done)(void *user), void *user);
+void core_tick(struct core *core);
+/* Every configured device is ready or quarantined. */
+bool core_converged(const struct core *core);
+
+/* ---- clients: connected processes ---- */
+
+struct core_peer {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups; /* supplementary; copied */
+    size_t group_count;
+};
+
+int core_client_new(struct core *core, const struct core_peer *peer, void *user,
+                    struct core_client **ret_client);
+/* The connection ended: gives everything back, in the order that the device needs. NULL-safe. */
+void core_client_gone(struct core_client *client);
+void *core_client_user(const struct core_client *client);
+
+/* Calls each(user, name) for every tenant that the client may act for. */
+void core_client_tenants(struct core_client *client, void (*each)(void *user, const char *name), void *user);
+/* Whether an event concerns a lease of a tenant that the client may act for. */
+bool core_client_concerned(const struct core_client *client, const struct core_event *event);
+
+enum core_attach_mode { CORE_ATTACH_ANY, CORE_ATTACH_JOIN, CORE_ATTACH_FRESH };
+
+struct core_attach_request {
+    const char *tenant; /* NULL: the only one */
+    const char *lease;  /* NULL: by mode */
+    enum core_attach_mode mode;
+    const char *const *devices;
+    size_t device_count;
+    const uint32_t *namespaces;
+    bool namespaces_given; /* false: all that the tenant may have */
+    size_t namespace_count;
+    uint32_t queue_pairs; /* 0: as many as the VF has */
+    uint32_t wait_milliseconds;
+};
+
+/* A VF of a lease, as a tenant sees it. */
+struct core_function_grant {
+    const char *name, *device;
+    const struct hw_function_info *info;
+    int device_fd; /* borrowed; -1 when relayed */
+    uint16_t queue_pairs, interrupts;
+    const struct hw_namespace *namespaces;
+    const bool *namespace_shared;
+    size_t namespace_count;
+};
+
+struct core_grant {
+    const char *lease;
+    const struct core_function_grant *functions;
+    size_t function_count;
+};
+
+struct core_queue_request {
+    const char *lease, *function;
+    int64_t entries, region, submission_offset, completion_offset;
+    bool interrupt;
+};
+
+/* error is never NULL; code 0 on success. Exactly one callback for each call, possibly before the call
+ * returns. */
+typedef void (*core_done)(void *user, const struct core_error *error);
+typedef void (*core_attach_done)(void *user, const struct core_error *error, const struct core_grant *grant);
+typedef void (*core_region_done)(void *user, const struct core_error *error, uint32_t region, uint64_t iova);
+typedef void (*core_queue_done)(void *user, const struct core_error *error, uint16_t id,
+                                uint32_t submission_doorbell, uint32_t completion_doorbell,
+                                int event_fd); /* event_fd borrowed, -1: polled */
+typedef void (*core_data_done)(void *user, const struct core_error *error, const uint8_t *data,
+                               uint32_t value);
+
+void core_attach(struct core_client *client, const struct core_attach_request *request, core_attach_done done,
+                 void *user);
+void core_detach(struct core_client *client, const char *lease, core_done done, void *user);
+/* memfd was checked by the caller (type, seals, population) and is borrowed; the core decides quota and IOVA.
+ */
+void core_register_memory(struct core_client *client, const char *lease, int memfd, uint64_t offset,
+                          uint64_t bytes, uint64_t page_bytes, core_region_done done, void *user);
+void core_unregister_memory(struct core_client *client, const char *lease, int64_t region, core_done done,
+                            void *user);
+void core_create_queue_pair(struct core_client *client, const struct core_queue_request *request,
+                            core_queue_done done, void *user);
+void core_delete_queue_pair(struct core_client *client, const char *lease, const char *function, int64_t id,
+                            core_done done, void *user);
+void core_identify(struct core_client *client, const char *lease, const char *function, int64_t cns,
+                   int64_t namespace_id, core_data_done done, void *user);
+void core_get_log_page(struct core_client *client, const char *lease, const char *function, int64_t page,
+                       int64_t namespace_id, int64_t bytes, core_data_done done, void *user);
+void core_get_feature(struct core_client *client, const char *lease, const char *function, int64_t feature,
+                      core_data_done done, void *user);
+
+/* ---- the operator ---- */
+
+/* Reserves functions for a tenant; grant->functions have no device_fd. */
+void core_allocate(struct core *core, const struct core_attach_request *request, core_attach_done done,
+                   void *user);
+void core_free_lease(struct core *core, const char *lease, bool force, core_done done, void *user);
+void core_retry(struct core *core, const char *device, const char *function, core_done done, void *user);
+
+/* ---- views ---- */
+
+struct core_device_view {
+    const struct core_device_config *config;
+    const struct hw_device_info *info; /* NULL while never probed */
+    const char *state, *reason;        /* state as in io.homi.Admin; reason NULL when there is none */
+    unsigned functions_ready, functions_leased;
+};
+
+struct core_function_view {
+    const char *name, *device, *state, *reason, *lease,
+        *tenant; /* name: address, or "ssd0/vf1" before it has one */
+    unsigned index;
+    uint16_t controller_id;
+    int iommu_group; /* -1 unknown */
+    unsigned queue_pairs, queue_pairs_used, interrupts;
+};
+
+struct core_holder_view {
+    pid_t pid;
+    uid_t uid;
+    unsigned queue_pairs, regions;
+    uint64_t memory_bytes;
+};
+
+struct core_lease_view {
+    const char *name, *tenant;
+    bool reserved;
+    const char *const *functions;
+    size_t function_count;
+    const uint32_t *namespaces;
+    size_t namespace_count;
+    unsigned queue_pairs, queue_pairs_used;
+    uint64_t memory_bytes, age_milliseconds;
+    const struct core_holder_view *holders;
+    size_t holder_count;
+};
+
+struct core_queue_view {
+    const char *function, *lease, *tenant;
+    uint16_t id;
+    pid_t pid;
+    uint32_t entries;
+    bool interrupt;
+};
+
+struct core_tenant_view {
+    const struct core_tenant_config *config;
+    unsigned functions, queue_pairs, connections, regions, waiting;
+    uint64_t memory_bytes;
+};
+
+struct core_namespace_view {
+    const char *device;
+    const struct hw_namespace *info;
+    const char *holder, *lease; /* tenant's name, "host", or NULL */
+};
+
+struct core_totals {
+    unsigned leases, queue_pairs, connections;
+    uint64_t memory_bytes;
+};
+
+void core_each_device(struct core *core, void (*each)(void *user, const struct core_device_view *view),
+                      void *user);
+void core_each_function(struct core *core, void (*each)(void *user, const struct core_function_view *view),
+                        void *user);
+void core_each_lease(struct core *core, void (*each)(void *user, const struct core_lease_view *view),
+                     void *user);
+void core_each_queue(struct core *core, void (*each)(void *user, const struct core_queue_view *view),
+                     void *user);
+void core_each_tenant(struct core *core, void (*each)(void *user, const struct core_tenant_view *view),
+                      void *user);
+void core_each_namespace(struct core *core, void (*each)(void *user, const struct core_namespace_view *view),
+                         void *user);
+struct core_totals core_totals(const struct core *core);
+
+#endif

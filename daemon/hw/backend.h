@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The only door to hardware. Behind it stand the Linux backend (sysfs, libnvme, VFIO) and the software SSD.
+ *
+ * Every operation is asynchronous: it is started here, works elsewhere (a helper process, the controller),
+ * and calls `done` exactly once from the event loop, never from within the call that started it. Each has a
+ * deadline of its own; when that passes it ends with -ETIMEDOUT, and whatever is stuck in the kernel is left
+ * behind and reported. At most one device operation at a time per device and, for functions, as many as the
+ * admin queue holds; map and unmap of one function are carried out in the order of the calls.
+ *
+ * Ownership: devices and functions belong to the backend; a handle is valid from its result until closed.
+ * Results are valid only during the callback. fds passed in are borrowed for the call (the backend dups); fds
+ * handed out are borrowed. Threads: everything runs on the event loop's thread.
+ */
+#ifndef HOMI_DAEMON_HW_BACKEND_H
+#define HOMI_DAEMON_HW_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HW_ADDRESS_BYTES   16 /* "0000:01:00.1", its NUL included */
+#define HW_REASON_BYTES    160
+#define HW_FUNCTIONS_MAX   256 /* VFs per device */
+#define HW_NAMESPACES_MAX  64  /* namespaces per device that homid looks at */
+#define HW_IOVA_RANGES_MAX 16
+#define HW_INTERRUPTS_MAX  128 /* vectors per VF, the admin queue's included */
+#define HW_DATA_BYTES      4096
+
+struct hw_backend;
+struct hw_device;
+struct hw_function;
+
+/* Which SSD the configuration means: by serial or by PCI address (NULL: either does not matter). */
+struct hw_device_selector {
+    const char *name; /* for messages */
+    const char *serial;
+    const char *address;
+};
+
+/* Flexible resources of one kind (NVMe Base 2.0, section 5.17.2.16, Primary Controller Capabilities). */
+struct hw_resources {
+    uint16_t total;        /* VQFRT / VIFRT */
+    uint16_t per_function; /* VQFRSM / VIFRSM */
+    uint16_t granularity;  /* VQGRAN / VIGRAN, at least 1 */
+};
+
+struct hw_namespace {
+    uint32_t id;
+    uint32_t block_bytes;
+    uint64_t blocks;
+    bool shareable;          /* NMIC bit 0 */
+    uint16_t controllers[8]; /* attached to these controllers, the first of them; valid as far as known */
+    unsigned controller_count;
+};
+
+struct hw_device_info {
+    char address[HW_ADDRESS_BYTES];
+    char serial[21], model[41], firmware[9];
+    char controller[32]; /* the kernel's name of it: "nvme0" */
+    uint16_t controller_id;
+    uint16_t functions_total; /* TotalVFs of the SR-IOV capability */
+    uint16_t functions_enabled;
+    bool
+        virtualization_management; /* OACS bit 7; without it VFs have fixed resources and are always online */
+    bool namespace_management;     /* OACS bit 3: namespaces can be attached */
+    struct hw_resources queues, interrupts;
+    unsigned namespace_count;
+    struct hw_namespace namespaces[HW_NAMESPACES_MAX];
+};
+
+/* One secondary controller (section 5.17.2.17). */
+struct hw_secondary {
+    uint16_t controller_id;
+    uint16_t function; /* VFN, 1-based; 0 when the VF is not there */
+    uint16_t queues, interrupts;
+    bool online;
+};
+
+/* A VF as PCI and the IOMMU see it. */
+struct hw_function_place {
+    char address[HW_ADDRESS_BYTES];
+    int iommu_group;
+    bool viable; /* no other device in its group */
+};
+
+struct hw_iova_range {
+    uint64_t first, last; /* inclusive */
+};
+
+/* A VF that was opened: its controller is enabled and its admin queue answers. */
+struct hw_function_info {
+    uint16_t controller_id;
+    uint16_t queue_pairs; /* I/O queue pairs that the controller granted */
+    uint16_t interrupts;  /* vectors beyond the admin queue's: 1 .. interrupts may be given to I/O completion
+                             queues */
+    uint32_t queue_entries_max; /* CAP.MQES + 1 */
+    uint32_t doorbell_stride;   /* bytes: 4 << CAP.DSTRD */
+    uint32_t page_bytes;
+    uint32_t max_transfer_bytes; /* MDTS; UINT32_MAX rounded down to pages when unlimited */
+    uint16_t optional_commands;  /* ONCS */
+    bool volatile_write_cache;
+    uint64_t bar_offset, bar_bytes; /* BAR 0 in the VFIO device fd */
+    unsigned iova_range_count;
+    struct hw_iova_range iova_ranges[HW_IOVA_RANGES_MAX]; /* free for tenants' memory */
+};
+
+/* How an operation ended. error: 0, or a negative errno (-EIO with nvme_status when the controller refused).
+ */
+struct hw_result {
+    int error;
+    uint16_t nvme_status;         /* status field without phase: SCT and SC */
+    char reason[HW_REASON_BYTES]; /* in words, when error is not 0 */
+    union {
+        const struct hw_device_info *device_info;
+        struct {
+            const struct hw_secondary *list;
+            unsigned count;
+        } secondaries;
+        const struct hw_function_place *place;
+        struct {
+            struct hw_function *handle;
+            const struct hw_function_info *info;
+        } function;
+        const struct hw_namespace *namespace_info;
+        const uint8_t *data; /* HW_DATA_BYTES */
+        uint32_t value;      /* DW0 of the completion */
+    };
+};
+
+typedef void (*hw_done)(void *user, const struct hw_result *result);
+
+/* What happens unasked. */
+enum hw_event {
+    HW_DEVICE_GONE,     /* the PF disappeared */
+    HW_DEVICE_RESET,    /* the PF was reset or its VFs were disabled behind our back */
+    HW_DEVICE_BACK,     /* a device of the configuration appeared */
+    HW_FUNCTION_FAILED, /* CSTS.CFS, all-ones registers, or an admin queue that makes no sense */
+    HW_FUNCTION_WANTED, /* VFIO asks for the function back (device request) */
+    HW_FUNCTION_NOTICE, /* an asynchronous event, for the log */
+    HW_NAMESPACE_CHANGED,
+};
+
+struct hw_listener {
+    void (*device_event)(void *user, struct hw_device *device, enum hw_event event, const char *text);
+    void (*function_event)(void *user, struct hw_function *function, enum hw_event event, const char *text);
+    void *user;
+};
+
+enum hw_resource_kind { HW_QUEUES, HW_INTERRUPTS };
+
+struct hw_queue_pair {
+    uint16_t id;      /* 1 .. queue_pairs */
+    uint32_t entries; /* of both queues */
+    uint64_t submission_iova, completion_iova;
+    uint16_t vector; /* 0: polled */
+};
+
+struct hw_backend {
+    const char *name;
+
+    /* -- devices -- */
+    /* A handle for an SSD of the configuration; no I/O. user goes to the listener's device events. */
+    int (*device_new)(struct hw_backend *backend, const struct hw_device_selector *selector, void *user,
+                      struct hw_device **ret_device);
+    void (*device_free)(
+        struct hw_device *device); /* NULL-safe; operations under way end without a callback */
+
+    void (*probe)(struct hw_device *device, hw_done done, void *user); /* -> device_info; -ENODEV: absent */
+    void (*list_secondaries)(struct hw_device *device, hw_done done, void *user); /* -> secondaries */
+    /* Turns sriov_drivers_autoprobe off, then writes sriov_numvfs (0 first when it must change). */
+    void (*set_function_count)(struct hw_device *device, unsigned count, hw_done done, void *user);
+    /* Virtualization Management: assign (action 8), offline (7), online (9). */
+    void (*assign)(struct hw_device *device, uint16_t controller_id, enum hw_resource_kind kind,
+                   uint16_t count, hw_done done, void *user);
+    void (*set_online)(struct hw_device *device, uint16_t controller_id, bool online, hw_done done,
+                       void *user);
+    /* Binds VF `index` (0-based) to the driver that hands it out (vfio-pci) -> place. unbind undoes it. */
+    void (*bind)(struct hw_device *device, unsigned index, hw_done done, void *user);
+    void (*unbind)(struct hw_device *device, unsigned index, hw_done done, void *user);
+    void (*attach_namespace)(struct hw_device *device, uint32_t id, uint16_t controller_id, bool attach,
+                             hw_done done, void *user); /* attached / detached already counts as done */
+
+    /* -- functions -- */
+    /*
+     * Opens VF `index`: VFIO, interrupts, admin queue, reset and enable, Identify, Number of Queues ->
+     * function. listener_user goes to the listener's function events. -EBUSY: somebody still holds it from
+     * before.
+     */
+    void (*open)(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
+    /* Shuts the controller down and drops every descriptor of it; the handle is gone when done is called. */
+    void (*close)(struct hw_function *function, hw_done done, void *user);
+    int (*device_fd)(struct hw_function *function);                 /* borrowed; for direct delegation */
+    int (*event_fd)(struct hw_function *function, uint16_t vector); /* borrowed */
+
+    void (*map)(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
+                hw_done done, void *user);
+    void (*unmap)(struct hw_function *function, uint64_t iova, uint64_t bytes, hw_done done, void *user);
+    void (*create_queue_pair)(struct hw_function *function, const struct hw_queue_pair *pair, hw_done done,
+                              void *user);
+    void (*delete_queue_pair)(struct hw_function *function, uint16_t id, hw_done done,
+                              void *user); /* SQ, then CQ */
+    /* -> namespace_info as this function sees it; -ENOENT when it is not attached to it. */
+    void (*identify_namespace)(struct hw_function *function, uint32_t id, hw_done done, void *user);
+    /* The few admin commands that tenants may ask for -> data, or value. */
+    void (*identify)(struct hw_function *function, uint8_t cns, uint32_t namespace_id, hw_done done,
+                     void *user);
+    void (*get_log_page)(struct hw_function *function, uint8_t page, uint32_t namespace_id, uint32_t bytes,
+                         hw_done done, void *user);
+    void (*get_feature)(struct hw_function *function, uint8_t feature, hw_done done, void *user);
+
+    void (*free)(struct hw_backend *backend); /* NULL-safe wrapper: hw_backend_free */
+};
+
+static inline void hw_backend_free(struct hw_backend *backend)
+{
+    if (backend)
+        backend->free(backend);
+}
+
+struct event_base;
+/* The Linux backend. Helper processes are started from `program` (homid itself, run as `homid --helper`). */
+int hw_linux_new(struct event_base *base, const char *program, const struct hw_listener *listener,
+                 struct hw_backend **ret_backend);
+
+#endif
