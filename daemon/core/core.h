@@ -115,13 +115,15 @@ struct core_listener {
     void *user;
 };
 
-/* config must outlive the core. The backend's listener is core_hw_listener(). */
+/* config and backend must outlive the core. */
 int core_new(const struct core_config *config, struct hw_backend *backend,
              const struct core_listener *listener, struct core **ret_core);
 void core_free(struct core *core); /* NULL-safe; closes nothing on the device: core_stop does */
 
-/* What the backend is to tell the core; hand it to the backend's constructor with user = the core's address
- * slot. */
+/*
+ * The backend's listener, for its constructor. user is what the core gave device_new and open: objects of the
+ * core, so the backend can be made first and handed to core_new.
+ */
 void core_device_event(void *user, struct hw_device *device, enum hw_event event, const char *text);
 void core_function_event(void *user, struct hw_function *function, enum hw_event event, const char *text);
 

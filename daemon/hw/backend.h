@@ -141,10 +141,10 @@ enum hw_event {
     HW_NAMESPACE_CHANGED,
 };
 
+/* user: what device_new resp. open was given for the device or function concerned. */
 struct hw_listener {
     void (*device_event)(void *user, struct hw_device *device, enum hw_event event, const char *text);
     void (*function_event)(void *user, struct hw_function *function, enum hw_event event, const char *text);
-    void *user;
 };
 
 enum hw_resource_kind { HW_QUEUES, HW_INTERRUPTS };
