@@ -5,7 +5,7 @@ results=$1 folder=$2
 passed=0 failed=0
 mkdir -p "$results"
 for program in "$folder"/test_*; do
-  [ -x "$program" ] && [[ $program != *.d ]] || continue
+  if [ ! -x "$program" ] || [[ $program == *.d ]]; then continue; fi
   output=$(timeout 120 "$program" 2>&1)
   status=$?
   summary=$(grep -oE 'Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' <<<"$output" | tail -n 1)
