@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An NVMe queue pair: slots, batches of submissions, doorbells, completions. <homi/io.h> puts the commands on
+ * top.
+ *
+ *     struct homi_batch batch = homi_batch_begin(queue);
+ *     while (more && homi_batch_read(&batch, namespace, region, buffer, 4096, lba, cookie) == 0)
+ *         ...;
+ *     homi_batch_submit(&batch);
+ *     count = homi_queue_reap(queue, completions, 32);
+ *
+ * A queue pair is used by one thread at a time. No call here enters the kernel, takes a lock, allocates or
+ * reads a clock; the exception is a relay that sleeps and is woken (see struct homi_queue_setup).
+ *
+ * How it stays right without bookkeeping: a command's identifier is its slot, and each slot keeps the
+ * caller's cookie until the command completes. The slot at the tail is always free; a command is taken only
+ * when the slot after it is free too. Completions come in any order, so a slot may stay busy long after its
+ * neighbours (a straggler); that single test covers it, and the full queue as well, since a slot that
+ * completed was fetched (Base 2.0, section 3.3.1).
+ *
+ * With HOMI_DEBUG defined every precondition is checked, and a misuse is named on standard error before
+ * abort().
+ */
+#ifndef HOMI_QUEUE_H
+#define HOMI_QUEUE_H
+
+#include <homi/nvme.h>
+#include <homi/region.h>
+
+#ifdef HOMI_DEBUG
+#include <stdio.h>
+#include <stdlib.h>
+#define HOMI_REQUIRE(condition, misuse)                                                                      \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "homi: %s: %s\n", __func__, misuse);                                             \
+            abort();                                                                                         \
+        }                                                                                                    \
+    } while (0)
+#else
+#define HOMI_REQUIRE(condition, misuse) ((void)0)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The one value that no command may have as its cookie: it marks a free slot. */
+#define HOMI_COOKIE_NONE UINT64_MAX
+
+/* CAP.MQES is 16 bits wide and counts from zero (Base 2.0, section 3.1.3.1). */
+#define HOMI_QUEUE_ENTRIES_MIN 2u
+#define HOMI_QUEUE_ENTRIES_MAX 65536u
+
+/* Largest transfer of one command, whatever the controller allows: NLB's range with the smallest blocks. */
+#define HOMI_TRANSFER_BYTES_MAX (HOMI_NVME_BLOCKS_MAX * 512u)
+
+/* A completed command: the cookie it was given, its status field (0: success, see homi_nvme_status()), and
+ * dword 0. */
+struct homi_completion {
+    uint64_t cookie;
+    uint32_t result;
+    uint16_t status;
+    uint16_t reserved;
+};
+
+/*
+ * A queue pair. The layout is public only because the hot path is inline: it is internal, and changes without
+ * notice. It holds no lock and no pointer to code but wake_relay, so that an accelerator may work on it. Do
+ * not move or copy it once initialised. First what submission touches, then what reaping touches, then what
+ * is cold.
+ */
+struct homi_queue {
+    unsigned char *sq;
+    uint64_t *cookies;
+    volatile uint32_t *sq_doorbell;
+    const volatile uint32_t *wake;
+    uint32_t sq_tail;
+    uint32_t entries;
+    uint32_t max_transfer_bytes;
+    uint32_t page_bytes;
+    uint32_t page_shift;
+    uint32_t list_stride_bytes;
+    uint32_t always_awake;
+    uint32_t reserved;
+
+    unsigned char *cq __attribute__((aligned(64)));
+    volatile uint32_t *cq_doorbell;
+    uint32_t cq_head;
+    uint32_t phase;
+    uint64_t spurious;
+
+    unsigned char *lists;
+    uint64_t lists_iova;
+    const volatile uint32_t *csts;
+    void (*wake_relay)(void *context);
+    void *wake_context;
+    uint64_t wakes;
+    uint16_t id;
+    uint16_t open_batches;
+};
+
+/*
+ * What a queue pair is made of. All memory belongs to the caller and outlives the queue.
+ *
+ * sq, cq: 64 B and 16 B times `entries`, page-aligned, device-visible; homi_queue_init() clears the CQ.
+ * sq_doorbell, cq_doorbell: in the VF's mapped BAR (direct) or in a page that a relay forwards (relayed).
+ * wake: a word that a relay sets before it sleeps, NULL for direct; wake_relay(wake_context) is called after
+ * a doorbell was stored while it is not 0 (it may make a system call). The process must have registered for
+ *     MEMBARRIER_CMD_GLOBAL_EXPEDITED, which lets the load of the word go without a fence.
+ * csts: the controller's status register, or a copy of it that homid keeps; NULL when neither can be had.
+ * cookies: `entries` words of the process's own memory, not device-visible.
+ * lists: homi_queue_lists_bytes() bytes, page-aligned, device-visible at lists_iova: PRP lists built on the
+ * fly. NULL when every transfer of more than two pages has a prebuilt table (homi_region_map_prebuild()).
+ * entries: 2 to CAP.MQES + 1; one stays empty. Need not be a power of two.
+ * page_bytes: the controller's page size (CC.MPS), a power of two of at least 4096.
+ * max_transfer_bytes: MDTS in bytes; more than HOMI_TRANSFER_BYTES_MAX counts as that.
+ */
+struct homi_queue_setup {
+    void *sq;
+    void *cq;
+    volatile uint32_t *sq_doorbell;
+    volatile uint32_t *cq_doorbell;
+    const volatile uint32_t *wake;
+    void (*wake_relay)(void *context);
+    void *wake_context;
+    const volatile uint32_t *csts;
+    uint64_t *cookies;
+    void *lists;
+    uint64_t lists_iova;
+    uint32_t entries;
+    uint32_t page_bytes;
+    uint32_t max_transfer_bytes;
+    uint16_t id;
+};
+
+/* Bytes of one slot's PRP list: a power of two below a page, so that it crosses none, or whole chained pages.
+ */
+static inline uint32_t homi_queue_list_stride(uint32_t max_transfer_bytes, uint32_t page_bytes)
+{
+    uint32_t per_page = page_bytes / 8, stride = 8, entries;
+
+    if (max_transfer_bytes > HOMI_TRANSFER_BYTES_MAX)
+        max_transfer_bytes = HOMI_TRANSFER_BYTES_MAX;
+    entries = (max_transfer_bytes + page_bytes - 1) / page_bytes;
+    if (entries > per_page)
+        return (entries + per_page - 3) / (per_page - 1) * page_bytes;
+    while (stride < entries * 8)
+        stride *= 2;
+    return stride;
+}
+
+/* Bytes of `lists` for a queue (see struct homi_queue_setup); a multiple of page_bytes. */
+static inline uint64_t homi_queue_lists_bytes(uint32_t entries, uint32_t max_transfer_bytes,
+                                              uint32_t page_bytes)
+{
+    uint64_t bytes = (uint64_t)entries * homi_queue_list_stride(max_transfer_bytes, page_bytes);
+
+    return (bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+/* Whether a setup can become a queue. */
+HOMI_COLD bool homi_queue_setup_valid(const struct homi_queue_setup *setup)
+{
+    uint64_t page = setup->page_bytes;
+
+    if (setup->sq == NULL || setup->cq == NULL || setup->cookies == NULL || setup->sq_doorbell == NULL ||
+        setup->cq_doorbell == NULL || (setup->wake != NULL && setup->wake_relay == NULL))
+        return false;
+    if (setup->entries < HOMI_QUEUE_ENTRIES_MIN || setup->entries > HOMI_QUEUE_ENTRIES_MAX)
+        return false;
+    if (page < 4096 || (page & (page - 1)) != 0 || setup->max_transfer_bytes < page)
+        return false;
+    return (((uint64_t)(uintptr_t)setup->sq | (uint64_t)(uintptr_t)setup->cq |
+             (uint64_t)(uintptr_t)setup->lists | setup->lists_iova) &
+            (page - 1)) == 0;
+}
+
+/*
+ * Makes an empty queue of a setup. Call it before the first command and after or before the controller learns
+ * of the queues. Returns 0, or -EINVAL when a field is out of range, misaligned or missing; *queue is
+ * untouched then.
+ */
+static inline int homi_queue_init(struct homi_queue *queue, const struct homi_queue_setup *setup)
+{
+    if (!homi_queue_setup_valid(setup))
+        return -EINVAL;
+    __builtin_memset(queue, 0, sizeof(*queue));
+    __builtin_memset(setup->cq, 0, (size_t)setup->entries * HOMI_NVME_CQE_BYTES);
+    for (uint32_t i = 0; i < setup->entries; i++)
+        setup->cookies[i] = HOMI_COOKIE_NONE;
+    queue->sq = (unsigned char *)setup->sq;
+    queue->cq = (unsigned char *)setup->cq;
+    queue->cookies = setup->cookies;
+    queue->sq_doorbell = setup->sq_doorbell;
+    queue->cq_doorbell = setup->cq_doorbell;
+    queue->wake = setup->wake != NULL ? setup->wake : &queue->always_awake;
+    queue->wake_relay = setup->wake_relay;
+    queue->wake_context = setup->wake_context;
+    queue->csts = setup->csts;
+    queue->lists = (unsigned char *)setup->lists;
+    queue->lists_iova = setup->lists_iova;
+    queue->entries = setup->entries;
+    queue->page_bytes = setup->page_bytes;
+    queue->page_shift = (uint32_t)__builtin_ctz(setup->page_bytes);
+    queue->max_transfer_bytes = setup->max_transfer_bytes < HOMI_TRANSFER_BYTES_MAX
+                                    ? setup->max_transfer_bytes
+                                    : HOMI_TRANSFER_BYTES_MAX;
+    queue->list_stride_bytes = homi_queue_list_stride(setup->max_transfer_bytes, setup->page_bytes);
+    queue->phase = 1;
+    queue->id = setup->id;
+    return 0;
+}
+
+/*
+ * Ordering against the device. On x86-64 stores reach memory in order, also before an uncached doorbell, and
+ * loads are not passed by later loads or stores, so the compiler alone is held. arm64 needs the outer
+ * shareable barriers.
+ */
+HOMI_INLINE void homi_device_write_barrier(void)
+{
+#if defined(__aarch64__)
+    __asm__ volatile("dmb oshst" ::: "memory");
+#elif defined(__x86_64__)
+    __asm__ volatile("" ::: "memory");
+#else
+    __sync_synchronize();
+#endif
+}
+
+HOMI_INLINE void homi_device_read_barrier(void)
+{
+#if defined(__aarch64__)
+    __asm__ volatile("dmb oshld" ::: "memory");
+#elif defined(__x86_64__)
+    __asm__ volatile("" ::: "memory");
+#else
+    __sync_synchronize();
+#endif
+}
+
+HOMI_INLINE void homi_cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+HOMI_COLD void homi_queue_wake(struct homi_queue *queue)
+{
+    queue->wakes++;
+    queue->wake_relay(queue->wake_context);
+}
+
+/*
+ * Rings a doorbell, then looks whether the relay sleeps. The relay sets the word, has the kernel run a
+ * barrier on every CPU (membarrier), and looks at the doorbells again: one side sees the other, whatever this
+ * CPU still holds back.
+ */
+HOMI_INLINE void homi_queue_ring(struct homi_queue *queue, volatile uint32_t *doorbell, uint32_t value)
+{
+    *doorbell = value;
+    if (homi_unlikely(*queue->wake != 0))
+        homi_queue_wake(queue);
+}
+
+/* An open batch. Lives in registers: declare it, do not keep it. Internal but for being passed to the calls
+ * below. */
+struct homi_batch {
+    struct homi_queue *queue;
+    unsigned char *sq;
+    uint64_t *cookies;
+    uint32_t tail;
+    uint32_t entries;
+};
+
+/*
+ * Opens a batch. At most one batch of a queue is open at a time; homi_batch_submit() or homi_batch_cancel()
+ * ends it. Completions may be reaped meanwhile.
+ */
+HOMI_INLINE struct homi_batch homi_batch_begin(struct homi_queue *queue)
+{
+    struct homi_batch batch;
+
+#ifdef HOMI_DEBUG
+    HOMI_REQUIRE(queue != NULL && queue->entries != 0, "the queue is not initialised");
+    HOMI_REQUIRE(queue->open_batches++ == 0,
+                 "a batch of this queue is open already, or another thread uses it");
+#endif
+    batch.queue = queue;
+    batch.sq = queue->sq;
+    batch.cookies = queue->cookies;
+    batch.tail = queue->sq_tail;
+    batch.entries = queue->entries;
+    return batch;
+}
+
+typedef uint64_t homi_sqe_word __attribute__((may_alias));
+
+/* A 64 B command is stored whole: partial stores that are read back soon, or copied, cost more than all else
+ * here. */
+#if defined(__x86_64__) && !defined(__CUDACC__)
+#if defined(__AVX512F__)
+typedef uint64_t homi_sqe_part __attribute__((vector_size(64), may_alias));
+#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
+    (((homi_sqe_part *)(slot))[0] = (homi_sqe_part){q0, q1, q2, q3, q4, q5, q6, q7})
+#elif defined(__AVX__)
+typedef uint64_t homi_sqe_part __attribute__((vector_size(32), may_alias));
+#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
+    (((homi_sqe_part *)(slot))[0] = (homi_sqe_part){q0, q1, q2, q3},                                         \
+     ((homi_sqe_part *)(slot))[1] = (homi_sqe_part){q4, q5, q6, q7})
+#else
+typedef uint64_t homi_sqe_part __attribute__((vector_size(16), may_alias));
+#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
+    (((homi_sqe_part *)(slot))[0] = (homi_sqe_part){q0, q1},                                                 \
+     ((homi_sqe_part *)(slot))[1] = (homi_sqe_part){q2, q3},                                                 \
+     ((homi_sqe_part *)(slot))[2] = (homi_sqe_part){q4, q5},                                                 \
+     ((homi_sqe_part *)(slot))[3] = (homi_sqe_part){q6, q7})
+#endif
+#else
+#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
+    (((homi_sqe_word *)(slot))[0] = (q0), ((homi_sqe_word *)(slot))[1] = (q1),                               \
+     ((homi_sqe_word *)(slot))[2] = (q2), ((homi_sqe_word *)(slot))[3] = (q3),                               \
+     ((homi_sqe_word *)(slot))[4] = (q4), ((homi_sqe_word *)(slot))[5] = (q5),                               \
+     ((homi_sqe_word *)(slot))[6] = (q6), ((homi_sqe_word *)(slot))[7] = (q7))
+#endif
+
+/* The command that is being put at the tail, without its identifier: quadwords 0 and 3 to 7 of the SQE, the
+ * rest 0. */
+struct homi_sqe {
+    uint64_t opcode_nsid;
+    uint64_t prp1;
+    uint64_t prp2;
+    uint64_t cdw10_11;
+    uint64_t cdw12_13;
+    uint64_t cdw14_15;
+};
+
+/*
+ * Puts a command into the slot at the tail. Internal.
+ * Returns 0, -EAGAIN when the queue is full (or the next slot's command has not completed), -EINVAL for the
+ * one cookie that is no cookie; nothing has changed then.
+ */
+HOMI_INLINE int homi_batch_put(struct homi_batch *batch, struct homi_sqe sqe, uint64_t cookie)
+{
+    uint32_t slot = batch->tail, next = slot + 1;
+
+    if (homi_unlikely(next == batch->entries))
+        next = 0;
+    if (homi_unlikely(batch->cookies[next] != HOMI_COOKIE_NONE))
+        return -EAGAIN;
+    if (homi_unlikely(cookie == HOMI_COOKIE_NONE))
+        return -EINVAL;
+    HOMI_REQUIRE(batch->queue->open_batches == 1, "the batch was submitted or cancelled already");
+    HOMI_REQUIRE(batch->cookies[slot] == HOMI_COOKIE_NONE,
+                 "the slot at the tail is busy: the queue is corrupt");
+    batch->cookies[slot] = cookie;
+    HOMI_SQE_STORE(batch->sq + (size_t)slot * HOMI_NVME_SQE_BYTES, sqe.opcode_nsid | (uint64_t)(slot << 16),
+                   0, 0, sqe.prp1, sqe.prp2, sqe.cdw10_11, sqe.cdw12_13, sqe.cdw14_15);
+    batch->tail = next;
+    return 0;
+}
+
+/*
+ * Hands the batch's commands to the controller with one doorbell; the batch is over. An empty batch rings
+ * nothing.
+ */
+HOMI_INLINE void homi_batch_submit(struct homi_batch *batch)
+{
+    struct homi_queue *queue = batch->queue;
+
+#ifdef HOMI_DEBUG
+    HOMI_REQUIRE(queue->open_batches-- == 1, "the batch was submitted or cancelled already");
+#endif
+    if (homi_unlikely(batch->tail == queue->sq_tail))
+        return;
+    queue->sq_tail = batch->tail;
+    homi_device_write_barrier();
+    homi_queue_ring(queue, queue->sq_doorbell, batch->tail);
+}
+
+/* Drops the batch's commands; the controller never learns of them, and their cookies do not come back. */
+static inline void homi_batch_cancel(struct homi_batch *batch)
+{
+    struct homi_queue *queue = batch->queue;
+
+#ifdef HOMI_DEBUG
+    HOMI_REQUIRE(queue->open_batches-- == 1, "the batch was submitted or cancelled already");
+#endif
+    for (uint32_t slot = queue->sq_tail; slot != batch->tail;
+         slot = slot + 1 == queue->entries ? 0 : slot + 1)
+        queue->cookies[slot] = HOMI_COOKIE_NONE;
+    batch->tail = queue->sq_tail;
+}
+
+typedef uint64_t homi_cqe_word __attribute__((may_alias));
+
+/*
+ * Takes up to `max` completions into `completions`, in the order in which the controller posted them, and
+ * rings the completion queue's doorbell once. Returns how many there were; does not wait. An entry whose
+ * identifier is out of range or belongs to no command in flight is counted (homi_queue_spurious()), consumed
+ * and never delivered.
+ */
+HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_completion *completions,
+                                     uint32_t max)
+{
+    uint64_t *cookies = queue->cookies;
+    uint32_t entries = queue->entries, head = queue->cq_head, count = 0;
+    uint64_t phase = queue->phase;
+    bool any = false;
+
+    HOMI_REQUIRE(entries != 0, "the queue is not initialised");
+    HOMI_REQUIRE(completions != NULL || max == 0, "there is no room for completions");
+    while (count < max) {
+        const homi_cqe_word *cqe = (const homi_cqe_word *)(queue->cq + (size_t)head * HOMI_NVME_CQE_BYTES);
+        uint64_t word = __atomic_load_n(&cqe[1], __ATOMIC_RELAXED);
+        uint64_t status = word >> 48;
+        uint32_t cid = (uint32_t)(word >> 32) & 0xffffu;
+
+        if (((status ^ phase) & 1) != 0)
+            break;
+        homi_device_read_barrier();
+        any = true;
+        if (homi_unlikely(++head == entries)) {
+            head = 0;
+            phase ^= 1;
+        }
+        if (homi_unlikely(cid >= entries || cookies[cid] == HOMI_COOKIE_NONE)) {
+            queue->spurious++;
+            continue;
+        }
+        completions[count].cookie = cookies[cid];
+        completions[count].result = (uint32_t)cqe[0];
+        completions[count].status = (uint16_t)(status >> 1);
+        completions[count].reserved = 0;
+        cookies[cid] = HOMI_COOKIE_NONE;
+        count++;
+    }
+    if (any) {
+        queue->cq_head = head;
+        queue->phase = (uint32_t)phase;
+        homi_device_read_barrier();
+        homi_queue_ring(queue, queue->cq_doorbell, head);
+    }
+    return count;
+}
+
+/* Entries of the completion queue that answered no command: 0 on a sound controller. */
+static inline uint64_t homi_queue_spurious(const struct homi_queue *queue)
+{
+    return queue->spurious;
+}
+
+/* How often a sleeping relay had to be woken. */
+static inline uint64_t homi_queue_wakes(const struct homi_queue *queue)
+{
+    return queue->wakes;
+}
+
+/* Commands that a queue can have in flight: one entry stays empty. */
+static inline uint32_t homi_queue_depth(const struct homi_queue *queue)
+{
+    return queue->entries - 1;
+}
+
+/* 0 while the controller lives (as far as can be told), -ENODEV when it left the bus, -EIO when it reports a
+ * fatal error. */
+static inline int homi_queue_health(const struct homi_queue *queue)
+{
+    uint32_t status = queue->csts != NULL ? *queue->csts : HOMI_NVME_CSTS_READY;
+
+    if (status == HOMI_NVME_CSTS_GONE)
+        return -ENODEV;
+    return (status & HOMI_NVME_CSTS_FATAL) != 0 || (status & HOMI_NVME_CSTS_READY) == 0 ? -EIO : 0;
+}
+
+/* The health is a read over PCIe, and is asked for once in so many polls. */
+#define HOMI_POLLS_PER_HEALTH 4096u
+
+/*
+ * Polls for at least one completion, at most `polls` times. Returns how many there were (1 to max), -ETIME
+ * when the bound was reached, -EINVAL when max is 0, and -EIO or -ENODEV when the controller is dead: then
+ * the commands in flight will not complete; homi_queue_abandon() gives their cookies back.
+ */
+static inline int homi_queue_wait(struct homi_queue *queue, struct homi_completion *completions, uint32_t max,
+                                  uint64_t polls)
+{
+    if (max == 0)
+        return -EINVAL;
+    if (max > HOMI_QUEUE_ENTRIES_MAX)
+        max = HOMI_QUEUE_ENTRIES_MAX;
+    for (uint64_t poll = 1; poll <= polls; poll++) {
+        uint32_t count = homi_queue_reap(queue, completions, max);
+
+        if (count != 0)
+            return (int)count;
+        if (poll % HOMI_POLLS_PER_HEALTH == 0 || poll == polls) {
+            int health = homi_queue_health(queue);
+
+            if (health < 0)
+                return health;
+        }
+        homi_cpu_relax();
+    }
+    return -ETIME;
+}
+
+/*
+ * Takes up to `max` cookies of commands in flight out of a queue that the controller no longer serves
+ * (deleted, or dead), in slot order, and frees their slots. Returns how many; call again until it returns 0.
+ */
+static inline uint32_t homi_queue_abandon(struct homi_queue *queue, uint64_t *cookies, uint32_t max)
+{
+    uint32_t count = 0;
+
+    for (uint32_t slot = 0; slot < queue->entries && count < max; slot++) {
+        if (queue->cookies[slot] == HOMI_COOKIE_NONE)
+            continue;
+        cookies[count++] = queue->cookies[slot];
+        queue->cookies[slot] = HOMI_COOKIE_NONE;
+    }
+    return count;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
