@@ -9,9 +9,13 @@
  * descriptors are owned by the connection (the caller dups what it wants to keep). Not thread-safe; one
  * connection belongs to one thread.
  *
- * A message with descriptors must be sent by its sender in a sendmsg of its own with the descriptors attached
- * to its first byte; descriptors that arrive are assigned to the first message that *begins* at or after them
- * in the same feed. Anything that cannot be attributed with certainty is a protocol violation.
+ * Descriptors: a message with descriptors is sent in a sendmsg of its own, attached to its first byte
+ * (UAPI.20, "Passing File Descriptors"). Received ones belong to a message with certainty only if what one
+ * recvmsg returned holds bytes of that message alone, from its first byte on; anything else is a violation.
+ * The kernel's part of this is described in proto/transport.h, which reads in such pieces.
+ *
+ * What a peer sends is bounded by proto/limits.h, and so is the memory that it can make this side hold. A
+ * connection on which nothing waits holds nothing but itself (about 100 bytes).
  */
 #ifndef HOMI_PROTO_CONNECTION_H
 #define HOMI_PROTO_CONNECTION_H
@@ -34,11 +38,14 @@ enum varlink_violation {
     VARLINK_VIOLATION_FDS,   /* too many, truncated, or not attributable to one message */
     VARLINK_VIOLATION_UNEXPECTED, /* a reply to no call; a continued reply to a call without more */
     VARLINK_VIOLATION_OVERFLOW,   /* the peer does not read what is queued for it */
+    VARLINK_VIOLATION_AHEAD,      /* more calls wait for an answer than VARLINK_INPUT_CALLS_MAX, _BYTES_MAX */
 };
 
 struct varlink_connection;
 
-/* A message taken out. Call: method, parameters, flags. Reply: error (NULL when none), parameters, continues.
+/*
+ * A message taken out. Call: method, parameters, flags. Reply: error (NULL when none), parameters, continues.
+ * Members that other vendors add ("org.example": {...}) are ignored.
  */
 struct varlink_message {
     json_object *object;     /* the whole message; owned */
@@ -54,8 +61,9 @@ int varlink_connection_new(enum varlink_role role, struct varlink_connection **r
 void varlink_connection_free(struct varlink_connection *connection); /* NULL-safe; closes fds it still owns */
 
 /*
- * Feeds what one recvmsg returned. Takes ownership of all fds in any case. Returns 0, -ENOMEM, or -EPROTO on
- * a violation, after which the connection only drains (close it).
+ * Feeds what one recvmsg returned. Takes ownership of all fds in any case. Returns 0, -ENOMEM (close the
+ * connection: the bytes are lost), or -EPROTO on a violation, after which what was received is forgotten and
+ * the connection only drains (close it).
  */
 int varlink_connection_feed(struct varlink_connection *connection, const void *bytes, size_t count,
                             const int *fds, unsigned fd_count, bool fds_truncated);
@@ -69,26 +77,30 @@ int varlink_message_take_fd(struct varlink_message *message, unsigned index); /*
 /*
  * Queues a call (client). parameters may be NULL; they are borrowed. fds are taken over on success only.
  * Returns 0, -ENOMEM, -E2BIG (message over the limit), -EMFILE (too many fds) or -ENOBUFS
- * (VARLINK_OUTPUT_BYTES_MAX queued already).
+ * (VARLINK_OUTPUT_BYTES_MAX would be queued, or VARLINK_INPUT_CALLS_MAX calls are unanswered).
  */
 int varlink_connection_call(struct varlink_connection *connection, const char *method,
                             json_object *parameters, bool more, const int *fds, unsigned fd_count);
 
-/* Queues a reply to the oldest unanswered call (server). Nothing is sent for a oneway call. Errors as above.
+/*
+ * Answers the call taken out last (server): with a reply, of which only one to a call with more may continue,
+ * or with an error. Every call is answered, a oneway call too: then nothing is sent and the fds are closed.
+ * Errors as above and -EINVAL: no call is pending, or it did not ask for more. -ENOBUFS is a violation
+ * (OVERFLOW), since the peer does not read.
  */
 int varlink_connection_reply(struct varlink_connection *connection, json_object *parameters, bool continues,
                              const int *fds, unsigned fd_count);
 int varlink_connection_error(struct varlink_connection *connection, const char *error,
                              json_object *parameters);
 
-/* Server: calls taken out and not answered yet. Calls are answered in order, one at a time is taken (next
- * returns 0 meanwhile). */
+/* Server: whether a call was taken out and not answered yet. Calls are answered in order, so next returns 0
+ * meanwhile; ask it again after the answer, since calls may wait already. */
 bool varlink_connection_call_pending(const struct varlink_connection *connection);
 
 /*
- * What to send next: at most one message with fds, or a run of messages without. Returns the bytes to send
- * (0: nothing), *ret_fds borrowed. After sending n bytes of it (fds go with the first), call
- * varlink_connection_sent.
+ * What to send next: one message with fds, or a run of messages without. Returns the bytes to send
+ * (0: nothing), *ret_fds borrowed until the next call. After sending n bytes of it (fds go with the first),
+ * call varlink_connection_sent.
  */
 size_t varlink_connection_output(struct varlink_connection *connection, struct iovec *ret_iov,
                                  const int **ret_fds, unsigned *ret_fd_count);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proto/connection.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/fds.h"
+#include "proto/inbox.h"
+#include "proto/json.h"
+#include "proto/outbox.h"
+
+struct varlink_connection {
+    uint8_t role;
+    uint8_t violation;
+    uint8_t json_defect;
+    bool pending, pending_more, pending_oneway; /* server: the call taken out */
+    uint8_t unanswered;                         /* client: calls */
+    uint16_t more; /* client: bit n tells whether the n-th oldest asked for more */
+    struct inbox in;
+    struct outbox out;
+};
+
+_Static_assert(VARLINK_INPUT_CALLS_MAX <= 16, "the bits of varlink_connection.more");
+
+int varlink_connection_new(enum varlink_role role, struct varlink_connection **ret_connection)
+{
+    struct varlink_connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection) {
+        return -ENOMEM;
+    }
+    connection->role = (uint8_t)role;
+    *ret_connection = connection;
+    return 0;
+}
+
+void varlink_connection_free(struct varlink_connection *connection)
+{
+    if (!connection) {
+        return;
+    }
+    inbox_clear(&connection->in);
+    outbox_clear(&connection->out);
+    free(connection);
+}
+
+/* What was received after a violation means nothing, so its descriptors are not kept either. */
+static int violate(struct varlink_connection *connection, int violation)
+{
+    connection->violation = (uint8_t)violation;
+    inbox_clear(&connection->in);
+    return -EPROTO;
+}
+
+int varlink_connection_feed(struct varlink_connection *connection, const void *bytes, size_t count,
+                            const int *fds, unsigned fd_count, bool fds_truncated)
+{
+    int r;
+
+    if (connection->violation) {
+        for (unsigned i = 0; i < fd_count; i++) {
+            (void)close(fds[i]);
+        }
+        return -EPROTO;
+    }
+    r = inbox_add(&connection->in, bytes, count, fds, fd_count, fds_truncated);
+    if (r) {
+        return r > 0 ? violate(connection, r) : r;
+    }
+    if (connection->role == VARLINK_SERVER &&
+        (connection->in.messages > VARLINK_INPUT_CALLS_MAX ||
+         (connection->in.messages > 0 &&
+          connection->in.end - connection->in.begin > VARLINK_INPUT_BYTES_MAX))) {
+        return violate(connection, VARLINK_VIOLATION_AHEAD);
+    }
+    return 0;
+}
+
+/* Members of type ?bool, ?string and ?object: null counts as absent. */
+static bool read_flag(json_object *value, bool *flag)
+{
+    *flag = value && json_object_get_boolean(value);
+    return !value || json_object_is_type(value, json_type_boolean);
+}
+
+static bool read_string(json_object *value, const char **string)
+{
+    *string = value ? json_object_get_string(value) : NULL;
+    return !value || json_object_is_type(value, json_type_string);
+}
+
+static bool read_object(json_object *value, json_object **object)
+{
+    *object = value;
+    return !value || json_object_is_type(value, json_type_object);
+}
+
+static bool is_vendor_extension(const char *key, json_object *value)
+{
+    return strchr(key, '.') && json_object_is_type(value, json_type_object);
+}
+
+static bool read_call(struct varlink_message *message)
+{
+    json_object_object_foreach (message->object, key, value) {
+        bool fits = strcmp(key, "method") == 0       ? read_string(value, &message->method)
+                    : strcmp(key, "parameters") == 0 ? read_object(value, &message->parameters)
+                    : strcmp(key, "more") == 0       ? read_flag(value, &message->more)
+                    : strcmp(key, "oneway") == 0     ? read_flag(value, &message->oneway)
+                    : strcmp(key, "upgrade") == 0    ? read_flag(value, &message->upgrade)
+                                                     : is_vendor_extension(key, value);
+        if (!fits) {
+            return false;
+        }
+    }
+    return message->method && message->more + message->oneway + message->upgrade <= 1;
+}
+
+static bool read_reply(struct varlink_message *message)
+{
+    json_object_object_foreach (message->object, key, value) {
+        bool fits = strcmp(key, "error") == 0        ? read_string(value, &message->error)
+                    : strcmp(key, "parameters") == 0 ? read_object(value, &message->parameters)
+                    : strcmp(key, "continues") == 0  ? read_flag(value, &message->continues)
+                                                     : is_vendor_extension(key, value);
+        if (!fits) {
+            return false;
+        }
+    }
+    return !(message->error && message->continues);
+}
+
+/* Puts a value into an object and gives it up in any case; false when memory ran out. */
+static bool put(json_object *object, const char *key, json_object *value)
+{
+    if (value && json_object_object_add(object, key, value) == 0) {
+        return true;
+    }
+    json_object_put(value);
+    return false;
+}
+
+static int complete_parameters(struct varlink_message *message)
+{
+    if (message->parameters) {
+        return 0;
+    }
+    if (!put(message->object, "parameters", json_object_new_object())) {
+        return -ENOMEM;
+    }
+    message->parameters = json_object_object_get(message->object, "parameters");
+    return 0;
+}
+
+/* Notes a call that was taken out, or matches a reply to the oldest call; false when it answers none. */
+static bool account(struct varlink_connection *connection, const struct varlink_message *message)
+{
+    if (connection->role == VARLINK_SERVER) {
+        connection->pending = true;
+        connection->pending_more = message->more;
+        connection->pending_oneway = message->oneway;
+        return true;
+    }
+    if (connection->unanswered == 0 || (message->continues && !(connection->more & 1))) {
+        return false;
+    }
+    if (!message->continues) {
+        connection->more >>= 1;
+        connection->unanswered--;
+    }
+    return true;
+}
+
+int varlink_connection_next(struct varlink_connection *connection, struct varlink_message *ret_message)
+{
+    struct varlink_message message = {0};
+    const char *text;
+    size_t length;
+    int r;
+
+    if (connection->violation) {
+        return -EPROTO;
+    }
+    if (connection->pending || !inbox_peek(&connection->in, &text, &length)) {
+        return 0;
+    }
+    r = json_parse_strict(text, length, &message.object, NULL);
+    if (r < 0) {
+        return r;
+    }
+    if (r > 0) {
+        connection->json_defect = (uint8_t)r;
+        return violate(connection, VARLINK_VIOLATION_JSON);
+    }
+    if (!(connection->role == VARLINK_SERVER ? read_call(&message) : read_reply(&message))) {
+        r = violate(connection, VARLINK_VIOLATION_SHAPE);
+    } else if (complete_parameters(&message)) {
+        r = -ENOMEM;
+    } else if (!account(connection, &message)) {
+        r = violate(connection, VARLINK_VIOLATION_UNEXPECTED);
+    }
+    if (r) {
+        json_object_put(message.object);
+        return r;
+    }
+    inbox_take(&connection->in, message.fds, &message.fd_count);
+    *ret_message = message;
+    return 1;
+}
+
+void varlink_message_clear(struct varlink_message *message)
+{
+    if (!message) {
+        return;
+    }
+    fds_close(message->fds, message->fd_count);
+    json_object_put(message->object);
+    *message = (struct varlink_message){0};
+}
+
+int varlink_message_take_fd(struct varlink_message *message, unsigned index)
+{
+    int fd;
+
+    if (index >= message->fd_count || message->fds[index] < 0) {
+        return -EBADF;
+    }
+    fd = message->fds[index];
+    message->fds[index] = -1;
+    return fd;
+}
+
+/* Sends {KEY: NAME, "parameters": PARAMETERS, FLAG: true}; each part is left out when NULL (or empty). */
+static int send_message(struct varlink_connection *connection, const char *key, const char *name,
+                        json_object *parameters, const char *flag, const int *fds, unsigned fd_count)
+{
+    json_object *object = json_object_new_object();
+    const char *text = NULL;
+    size_t length = 0;
+    int r = -ENOMEM;
+
+    if (!object || (name && !put(object, key, json_object_new_string(name))) ||
+        (parameters && json_object_object_length(parameters) > 0 &&
+         !put(object, "parameters", json_object_get(parameters))) ||
+        (flag && !put(object, flag, json_object_new_boolean(true)))) {
+        goto out;
+    }
+    text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+                                             &length);
+    if (!text) {
+        goto out;
+    }
+    if (fd_count > VARLINK_FDS_MAX) {
+        r = -EMFILE;
+    } else if (length + 1 > VARLINK_MESSAGE_BYTES_MAX) {
+        r = -E2BIG;
+    } else {
+        r = outbox_add(&connection->out, text, length + 1, fds, fd_count);
+    }
+out:
+    json_object_put(object);
+    return r;
+}
+
+int varlink_connection_call(struct varlink_connection *connection, const char *method,
+                            json_object *parameters, bool more, const int *fds, unsigned fd_count)
+{
+    int r;
+
+    if (connection->unanswered == VARLINK_INPUT_CALLS_MAX) {
+        return -ENOBUFS;
+    }
+    r = send_message(connection, "method", method, parameters, more ? "more" : NULL, fds, fd_count);
+    if (r == 0) {
+        connection->more |= (uint16_t)(more << connection->unanswered++);
+    }
+    return r;
+}
+
+static int answer(struct varlink_connection *connection, const char *error, json_object *parameters,
+                  bool continues, const int *fds, unsigned fd_count)
+{
+    int r = 0;
+
+    if (!connection->pending || (continues && !connection->pending_more)) {
+        return -EINVAL;
+    }
+    if (connection->pending_oneway) {
+        for (unsigned i = 0; i < fd_count; i++) {
+            (void)close(fds[i]);
+        }
+    } else {
+        r = send_message(connection, "error", error, parameters, continues ? "continues" : NULL, fds,
+                         fd_count);
+    }
+    if (r == -ENOBUFS) {
+        (void)violate(connection, VARLINK_VIOLATION_OVERFLOW);
+    }
+    if (r == 0) {
+        connection->pending = continues;
+    }
+    return r;
+}
+
+int varlink_connection_reply(struct varlink_connection *connection, json_object *parameters, bool continues,
+                             const int *fds, unsigned fd_count)
+{
+    return answer(connection, NULL, parameters, continues, fds, fd_count);
+}
+
+int varlink_connection_error(struct varlink_connection *connection, const char *error,
+                             json_object *parameters)
+{
+    return answer(connection, error, parameters, false, NULL, 0);
+}
+
+bool varlink_connection_call_pending(const struct varlink_connection *connection)
+{
+    return connection->pending;
+}
+
+size_t varlink_connection_output(struct varlink_connection *connection, struct iovec *ret_iov,
+                                 const int **ret_fds, unsigned *ret_fd_count)
+{
+    const char *bytes;
+    size_t count = outbox_peek(&connection->out, &bytes, ret_fds, ret_fd_count);
+
+    if (count > 0) {
+        *ret_iov = (struct iovec){.iov_base = (void *)bytes, .iov_len = count};
+    }
+    return count;
+}
+
+void varlink_connection_sent(struct varlink_connection *connection, size_t bytes)
+{
+    outbox_sent(&connection->out, bytes);
+}
+
+enum varlink_violation varlink_connection_violation(const struct varlink_connection *connection)
+{
+    return (enum varlink_violation)connection->violation;
+}
+
+int varlink_connection_json_defect(const struct varlink_connection *connection)
+{
+    return connection->json_defect;
+}
+
+const char *varlink_violation_text(enum varlink_violation violation)
+{
+    switch (violation) {
+    case VARLINK_VIOLATION_NONE: return "no violation";
+    case VARLINK_VIOLATION_OVERSIZED: return "a message is too long";
+    case VARLINK_VIOLATION_JSON: return "a message is not strict JSON";
+    case VARLINK_VIOLATION_SHAPE: return "a message is neither a call nor a reply of Varlink";
+    case VARLINK_VIOLATION_FDS: return "file descriptors are too many or belong to no single message";
+    case VARLINK_VIOLATION_UNEXPECTED: return "a reply that no call asked for";
+    case VARLINK_VIOLATION_OVERFLOW: return "the peer does not read its replies";
+    case VARLINK_VIOLATION_AHEAD: return "too many calls ahead of their answers";
+    default: return "unknown violation";
+    }
+}
