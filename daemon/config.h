@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reads homid.conf(5) and the fragments of homid.conf.d, checks every word of them, and hands out what the
+ * rest of the daemon needs: names resolved to ids, sizes to bytes, references to indices. A configuration
+ * that is wrong in any place is refused as a whole.
+ */
+#ifndef HOMI_DAEMON_CONFIG_H
+#define HOMI_DAEMON_CONFIG_H
+
+#include <sys/types.h>
+
+#include "daemon/core/config.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/homi/homid.conf"
+
+/* What the server allows, whoever connects. */
+struct config_limits {
+    unsigned connections;         /* on the tenants' socket */
+    unsigned connections_per_uid; /* of these, by one user */
+    unsigned admin_connections;   /* on the operator's socket */
+    unsigned monitors;            /* Monitor calls under way, on both sockets */
+};
+
+struct config {
+    struct core_config core;
+    struct config_limits limits;
+    char *tenant_socket, *admin_socket; /* used where systemd hands in no socket of that name */
+    bool admin_group_known;
+    gid_t admin_group;
+    int log_level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
+};
+
+struct config_error {
+    char text[512]; /* "FILE:LINE: KEY: what is wrong" */
+};
+
+/*
+ * Loads `path` and PATH.d/NAME.conf in the order of their names. Objects are merged member by member, devices
+ * and tenants by their name; any other value replaces the earlier one. Returns 0 and a configuration for
+ * config_free, or a negative errno (-EINVAL: what the files say is wrong) and says why in *ret_error.
+ */
+int config_load(const char *path, struct config **ret_config, struct config_error *ret_error);
+void config_free(struct config *config); /* NULL-safe */
+
+#endif
