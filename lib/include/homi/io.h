@@ -24,6 +24,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 /* A namespace as the controller sees it: block_bytes is 1 << block_shift, `blocks` its size (NSZE). */
 struct homi_namespace {
     uint32_t id;
@@ -375,6 +377,8 @@ HOMI_INLINE int homi_queue_flush(struct homi_queue *queue, const struct homi_nam
     homi_batch_submit(&batch);
     return error;
 }
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

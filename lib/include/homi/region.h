@@ -18,6 +18,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 #define HOMI_INLINE      static inline __attribute__((always_inline))
 #define HOMI_COLD        static __attribute__((noinline, cold, unused))
 #define homi_likely(x)   __builtin_expect(!!(x), 1)
@@ -119,6 +121,8 @@ uint64_t homi_region_prp_table_bytes(uint64_t bytes, uint32_t page_bytes);
  */
 int homi_region_map_prebuild(struct homi_region_map *map, uint32_t page_bytes, void *table,
                              uint64_t table_iova);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
