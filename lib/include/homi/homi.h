@@ -7,15 +7,17 @@
  *   struct homi_memory *memory;                 pinned memory that the VFs may reach
  *   struct homi_queue_pair *pair;               an I/O submission and completion queue on a VF
  *
- * The calls here set things up and may block on homid. The data path is inline in <homi/queue.h>: it makes no
- * system call and never talks to homid.
+ * The calls here set things up and may block on homid. The data path is inline in <homi/queue.h> and
+ * <homi/io.h>: it makes no system call and never talks to homid.
  *
  * Ownership: a child is freed before its parent (queue pairs, memory, lease, connection); freeing a parent
  * frees the children that are left. Everything ends with the process in any case. Threads: one connection and
  * all that came from it belong to one thread at a time, except that each queue pair may be driven by a thread
  * of its own once it exists. Errors: 0, a negative errno for failures of the machine, or a positive enum
  * homi_refusal for what homid refused; homi_error_text() has the last refusal in words, with the field or
- * limit concerned.
+ * limit concerned. Three errnos mean the connection itself: -EPROTO (homid said something that cannot be) and
+ * -ECONNRESET (it hung up) end it, and every later call is -ENOTCONN; what the process held is given back by
+ * then, so that its commands complete no more.
  */
 #ifndef HOMI_HOMI_H
 #define HOMI_HOMI_H
@@ -24,11 +26,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <homi/queue.h>
+#include <homi/io.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#pragma GCC visibility push(default)
 
 #define HOMI_TENANT_SOCKET "/run/homi/tenant.sock"
 
@@ -81,7 +85,8 @@ struct homi_queue_pair;
  * -EACCES, ...).
  */
 int homi_open(const char *socket_path, struct homi **ret_homi);
-void homi_close(struct homi *homi); /* NULL-safe; gives back everything that came from it */
+/* NULL-safe; gives back everything that came from it, and blocks until homid has confirmed that. */
+void homi_close(struct homi *homi);
 
 /* The last refusal's Varlink error ("io.homi.Tenant.QuotaExceeded"; "" when none) and its text. Valid until
  * the next call. */
@@ -112,8 +117,11 @@ struct homi_attach_options {
     uint32_t wait_milliseconds; /* for a VF to become free */
 };
 
-/* Attaches this process to a lease. options may be NULL. Blocks up to wait_milliseconds and what the device
- * takes. */
+/*
+ * Attaches this process to a lease. options may be NULL; what they point to is not kept. Blocks up to
+ * wait_milliseconds and what the device takes. Returns 0, a refusal, or a negative errno: of mapping the
+ * doorbells, or -EINVAL for a mode that is none.
+ */
 int homi_attach(struct homi *homi, const struct homi_attach_options *options, struct homi_lease **ret_lease);
 
 /* Gives this process's part of the lease back: its queue pairs and memory are freed first. NULL-safe. */
@@ -122,7 +130,7 @@ void homi_detach(struct homi_lease *lease);
 const char *homi_lease_name(const struct homi_lease *lease);
 size_t homi_lease_function_count(const struct homi_lease *lease);
 
-/* A VF of a lease, by index. The struct belongs to the lease. */
+/* A VF of a lease. */
 struct homi_function_info {
     const char *name;   /* PCI address */
     const char *device; /* the SSD's name in homid's configuration */
@@ -137,6 +145,7 @@ struct homi_function_info {
     bool volatile_write_cache;
     size_t namespace_count;
 };
+/* By index below homi_lease_function_count(), else NULL. The struct belongs to the lease. */
 const struct homi_function_info *homi_lease_function(const struct homi_lease *lease, size_t index);
 
 /* A namespace of a VF, by index below namespace_count or by id (NULL when the VF has no such namespace). */
@@ -150,8 +159,10 @@ const struct homi_namespace *homi_function_namespace_by_id(const struct homi_lea
 #define HOMI_MEMORY_HUGEPAGES 1u /* 2 MiB pages; -ENOMEM when the host has none free */
 
 /*
- * Allocates, populates, seals and registers `bytes` of memory (rounded up to whole pages). Registering pins
- * it: 4 KiB pages cost milliseconds per 10 MiB, hugepages far less. Keep and reuse it.
+ * Allocates, populates, seals and registers `bytes` of memory (rounded up to whole pages), zeroed.
+ * Registering pins it: 4 KiB pages cost milliseconds per 10 MiB, hugepages far less. Keep and reuse it. Its
+ * PRP table takes 1/256 of it from a pool of registered memory that the lease grows by 256 KiB or what is
+ * needed.
  */
 int homi_memory_new(struct homi_lease *lease, size_t bytes, unsigned flags, struct homi_memory **ret_memory);
 
@@ -162,13 +173,15 @@ int homi_memory_new(struct homi_lease *lease, size_t bytes, unsigned flags, stru
  */
 int homi_memory_import(struct homi_lease *lease, int fd, uint64_t offset, size_t bytes,
                        struct homi_memory **ret_memory);
-void homi_memory_free(
-    struct homi_memory *memory); /* NULL-safe; not while commands that use it are in flight */
+
+/* NULL-safe; not while commands that use it are in flight. */
+void homi_memory_free(struct homi_memory *memory);
 
 void *homi_memory_address(const struct homi_memory *memory);
 size_t homi_memory_bytes(const struct homi_memory *memory);
-/* What the data path needs of it: see homi/region.h. Valid as long as the memory is. */
-const struct homi_region *homi_memory_region(const struct homi_memory *memory);
+
+/* What the data path needs of it, PRP table included: see homi/region.h. Valid as long as the memory is. */
+const struct homi_region_map *homi_memory_region(const struct homi_memory *memory);
 
 /* ---- queue pairs ---- */
 
@@ -177,9 +190,14 @@ struct homi_queue_options {
     uint32_t
         entries;    /* of each queue, 2 to queue_entries_max; one stays empty. 0: 256 or what the VF allows */
     bool interrupt; /* an eventfd tells of completions: homi_queue_pair_event_fd() */
+    bool lists;     /* memory for PRP lists built on the fly, which scatter lists of over two pages need */
 };
 
-/* Creates a queue pair in memory of its own. */
+/*
+ * Creates a queue pair in memory of its own, out of the lease's pool. options may be NULL. Returns 0, a
+ * refusal, or a negative errno: -EINVAL for a function that the lease has not, -ENOTSUP for a relayed
+ * function, which this version does not drive.
+ */
 int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_options *options,
                         struct homi_queue_pair **ret_pair);
 
@@ -197,19 +215,31 @@ int homi_queue_pair_event_fd(const struct homi_queue_pair *pair);
 /*
  * Waits for a completion without burning CPU: sleeps on the eventfd until one is there or
  * timeout_milliseconds (-1: for ever) have passed. Returns 0 when homi_queue_reap will find something,
- * -ETIMEDOUT, -ENOTSUP for a polled pair, or -EIO / -ENODEV when the controller failed or is gone.
+ * -ETIMEDOUT, -ENOTSUP for a polled pair, or -EIO / -ENODEV when the controller failed or is gone (noticed
+ * within a second). Signals do not end the wait. To sleep on several queue pairs at once, poll their
+ * eventfds, then call this with timeout 0 for each, which clears them.
  */
 int homi_queue_pair_wait(struct homi_queue_pair *pair, int timeout_milliseconds);
 
 /* ---- what the controller says ---- */
 
-/* Identify data structure (4096 B) by CNS (NVMe Base 2.0, section 5.17); namespace 0 where it does not apply.
+#define HOMI_IDENTIFY_BYTES 4096
+#define HOMI_LOG_BYTES_MAX  4096
+
+/*
+ * These are executed by homid, which permits what concerns the caller's own functions and namespaces.
+ * function is an index of the lease (-EINVAL otherwise). What the controller refused is
+ * HOMI_REFUSED_COMMAND_FAILED.
+ *
+ * Identify: the data structure (HOMI_IDENTIFY_BYTES) by CNS (NVMe Base 2.0, section 5.17); namespace_id 0
+ * where it does not apply.
  */
 int homi_identify(struct homi_lease *lease, size_t function, uint8_t cns, uint32_t namespace_id,
                   void *ret_data);
-/* bytes: a multiple of 4, at most 4096 (section 5.16). */
+/* bytes: a multiple of 4, 4 to HOMI_LOG_BYTES_MAX (section 5.16); namespace_id 0: the whole controller. */
 int homi_get_log_page(struct homi_lease *lease, size_t function, uint8_t page, uint32_t namespace_id,
                       size_t bytes, void *ret_data);
+/* Dword 0 of the completion of Get Features (section 5.15). */
 int homi_get_feature(struct homi_lease *lease, size_t function, uint8_t feature, uint32_t *ret_value);
 
 /* ---- events ---- */
@@ -228,25 +258,34 @@ struct homi_event {
     char reason[128];
 };
 
-/* A descriptor that polls readable when homi_event_next() has something. Opens a connection of its own at the
- * first call. */
+/*
+ * A descriptor that polls readable when there may be an event. Take events until homi_event_next() returns 0
+ * before polling again. Opens a connection of its own at the first call. Returns it or a negative errno; it
+ * stays the library's.
+ */
 int homi_event_fd(struct homi *homi);
-/* Returns 1 and the event, 0 when there is none now, or a negative errno. Never blocks. */
+/*
+ * Returns 1 and the event, 0 when there is none now, or a negative errno: -EBADF before homi_event_fd(),
+ * -EACCES when homid refused (see homi_error_name()), -ECONNRESET at the end of the stream. Never blocks.
+ */
 int homi_event_next(struct homi *homi, struct homi_event *ret_event);
 
 /* ---- other interfaces of homid ---- */
 
 /*
  * One Varlink call on a socket of homid, for programs that speak more of the protocol than this library wraps
- * (homictl does). parameters and the reply are JSON texts; *ret_reply is owned by the caller (free). A reply
- * that is an error is HOMI_REFUSED_OTHER or its own refusal, with homi_error_name() set and its parameters in
- * *ret_reply.
+ * (homictl does). parameters (NULL: none; -EINVAL when it is no JSON object) and the reply are JSON texts;
+ * *ret_reply is owned by the caller (free). A reply that is an error is HOMI_REFUSED_OTHER or its own
+ * refusal, with homi_error_name() set and its parameters in *ret_reply; on a negative errno *ret_reply is
+ * untouched. Replies with descriptors are not for this call (-EPROTO).
  */
 int homi_call(struct homi *homi, const char *method, const char *parameters, char **ret_reply);
 /* The same with more: each(reply, user) is called for every reply until it returns nonzero or the stream
  * ends. */
 int homi_call_more(struct homi *homi, const char *method, const char *parameters,
                    int (*each)(const char *reply, void *user), void *user);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

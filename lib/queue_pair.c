@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/lease.h"
+#include "lib/members.h"
+#include "lib/page_pool.h"
+
+#define ENTRIES_DEFAULT 256
+
+/* How long a wait goes without a look at the controller, which raises no interrupt when it dies. */
+#define HEALTH_MILLISECONDS 1000
+
+struct homi_queue_pair {
+    struct homi_queue queue; /* first: it is aligned to a cache line */
+    struct homi_lease *lease;
+    struct homi_queue_pair *next;
+    const struct lease_function *function;
+    struct pages pages; /* submission queue, completion queue, lists; each from a page of its own */
+    uint64_t *cookies;
+    int event_fd; /* -1: polled */
+    uint16_t id;  /* 0: homid has not created it */
+};
+
+struct layout {
+    size_t cq_offset, lists_offset, bytes;
+};
+
+static struct layout lay_out(const struct homi_function_info *info, const struct homi_queue_options *options,
+                             uint32_t entries)
+{
+    size_t page = info->page_bytes;
+    size_t sq_bytes = ((size_t)entries * HOMI_NVME_SQE_BYTES + page - 1) / page * page;
+    size_t cq_bytes = ((size_t)entries * HOMI_NVME_CQE_BYTES + page - 1) / page * page;
+    struct layout layout = {.cq_offset = sq_bytes, .lists_offset = sq_bytes + cq_bytes};
+
+    layout.bytes = layout.lists_offset;
+    if (options->lists)
+        layout.bytes += homi_queue_lists_bytes(entries, info->max_transfer_bytes, info->page_bytes);
+    return layout;
+}
+
+static bool doorbell_fits(const struct lease_function *function, int64_t offset)
+{
+    return offset % 4 == 0 && (uint64_t)offset + 4 <= function->bar_bytes;
+}
+
+/* Checks the reply and takes from it what it says. */
+static int read_created(struct homi_queue_pair *pair, struct varlink_message *reply, bool interrupt,
+                        struct homi_queue_setup *setup)
+{
+    int64_t id, submission, completion, index = 0;
+    volatile uint8_t *bar = pair->function->bar;
+
+    if (member_int(reply->parameters, "queuePair", 1, UINT16_MAX, &id) < 0 ||
+        member_int(reply->parameters, "submissionDoorbellOffsetBytes", LEASE_DOORBELLS_OFFSET, UINT32_MAX,
+                   &submission) < 0 ||
+        member_int(reply->parameters, "completionDoorbellOffsetBytes", LEASE_DOORBELLS_OFFSET, UINT32_MAX,
+                   &completion) < 0 ||
+        !doorbell_fits(pair->function, submission) || !doorbell_fits(pair->function, completion) ||
+        submission == completion || reply->fd_count != interrupt ||
+        (interrupt && member_int(reply->parameters, "eventFd", 0, 0, &index) < 0))
+        return client_breach(pair->lease->homi);
+    pair->id = (uint16_t)id;
+    if (interrupt)
+        pair->event_fd = varlink_message_take_fd(reply, (unsigned)index);
+    setup->id = pair->id;
+    setup->sq_doorbell = (volatile uint32_t *)(bar + submission);
+    setup->cq_doorbell = (volatile uint32_t *)(bar + completion);
+    return 0;
+}
+
+static json_object *creation_request(struct homi_queue_pair *pair, const struct layout *layout,
+                                     uint32_t entries, bool interrupt)
+{
+    json_object *parameters = lease_request(pair->lease);
+
+    if (!parameters)
+        return NULL;
+    if (member_add_string(parameters, "virtualFunction", pair->function->info.name) &&
+        member_add_int(parameters, "entries", entries) &&
+        member_add_int(parameters, "region", pair->pages.region) &&
+        member_add_int(parameters, "submissionOffsetBytes", (int64_t)pair->pages.offset) &&
+        member_add_int(parameters, "completionOffsetBytes",
+                       (int64_t)(pair->pages.offset + layout->cq_offset)) &&
+        (!interrupt || member_add_bool(parameters, "interrupt", true)))
+        return parameters;
+    json_object_put(parameters);
+    return NULL;
+}
+
+/* Has homid create the queues in the pair's pages, and makes the data path's queue of them. */
+static int create(struct homi_queue_pair *pair, const struct homi_queue_options *options, uint32_t entries,
+                  const struct layout *layout)
+{
+    const struct homi_function_info *info = &pair->function->info;
+    struct homi_queue_setup setup = {
+        .sq = pair->pages.address,
+        .cq = pair->pages.address + layout->cq_offset,
+        .csts = (const volatile uint32_t *)(pair->function->bar + LEASE_CSTS_OFFSET),
+        .cookies = pair->cookies,
+        .lists = options->lists ? pair->pages.address + layout->lists_offset : NULL,
+        .lists_iova = options->lists ? pair->pages.iova + layout->lists_offset : 0,
+        .entries = entries,
+        .page_bytes = info->page_bytes,
+        .max_transfer_bytes = info->max_transfer_bytes,
+    };
+    json_object *parameters = creation_request(pair, layout, entries, options->interrupt);
+    struct varlink_message reply;
+    int r;
+
+    if (!parameters)
+        return -ENOMEM;
+    r = client_call(pair->lease->homi, "io.homi.Tenant.CreateQueuePair", parameters, NULL, 0, VARLINK_FDS_MAX,
+                    &reply);
+    json_object_put(parameters);
+    if (r != 0)
+        return r;
+    r = read_created(pair, &reply, options->interrupt, &setup);
+    varlink_message_clear(&reply);
+    return r < 0 ? r : homi_queue_init(&pair->queue, &setup);
+}
+
+static struct homi_queue_pair *new_pair(struct homi_lease *lease, size_t function)
+{
+    struct homi_queue_pair *pair = aligned_alloc(_Alignof(struct homi_queue_pair), sizeof(*pair));
+
+    if (!pair)
+        return NULL;
+    *pair = (struct homi_queue_pair){
+        .lease = lease,
+        .next = lease->pairs,
+        .function = &lease->functions[function],
+        .event_fd = -1,
+    };
+    lease->pairs = pair;
+    return pair;
+}
+
+int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_options *options,
+                        struct homi_queue_pair **ret_pair)
+{
+    static const struct homi_queue_options defaults;
+    const struct homi_function_info *info;
+    struct homi_queue_pair *pair;
+    struct layout layout;
+    uint32_t entries;
+    int r;
+
+    if (!options)
+        options = &defaults;
+    info = homi_lease_function(lease, options->function);
+    if (!info || info->relayed)
+        return info ? -ENOTSUP : -EINVAL;
+    entries = options->entries;
+    if (entries == 0)
+        entries = info->queue_entries_max < ENTRIES_DEFAULT ? info->queue_entries_max : ENTRIES_DEFAULT;
+    pair = new_pair(lease, options->function);
+    if (!pair)
+        return -ENOMEM;
+    layout = lay_out(info, options, entries);
+    pair->cookies = calloc(entries, sizeof(*pair->cookies));
+    r = pair->cookies ? page_pool_get(lease, layout.bytes, &pair->pages) : -ENOMEM;
+    if (r == 0)
+        r = create(pair, options, entries, &layout);
+    if (r != 0) {
+        homi_queue_pair_free(pair);
+        return r;
+    }
+    *ret_pair = pair;
+    return 0;
+}
+
+static void delete_on_device(struct homi_queue_pair *pair)
+{
+    json_object *parameters;
+
+    if (pair->lease->ending)
+        return;
+    parameters = lease_request(pair->lease);
+    if (parameters && member_add_string(parameters, "virtualFunction", pair->function->info.name) &&
+        member_add_int(parameters, "queuePair", pair->id) &&
+        client_command(pair->lease->homi, "io.homi.Tenant.DeleteQueuePair", parameters) == 0)
+        page_pool_put(&pair->pages);
+    json_object_put(parameters);
+    /* Where homid did not confirm, the controller may still write there: the pages stay out of use. */
+}
+
+void homi_queue_pair_free(struct homi_queue_pair *pair)
+{
+    if (!pair)
+        return;
+    for (struct homi_queue_pair **link = &pair->lease->pairs; *link; link = &(*link)->next)
+        if (*link == pair) {
+            *link = pair->next;
+            break;
+        }
+    if (pair->id != 0)
+        delete_on_device(pair);
+    else
+        page_pool_put(&pair->pages);
+    if (pair->event_fd >= 0)
+        close(pair->event_fd);
+    free(pair->cookies);
+    free(pair);
+}
+
+struct homi_queue *homi_queue_pair_queue(struct homi_queue_pair *pair)
+{
+    return &pair->queue;
+}
+
+uint16_t homi_queue_pair_id(const struct homi_queue_pair *pair)
+{
+    return pair->id;
+}
+
+int homi_queue_pair_event_fd(const struct homi_queue_pair *pair)
+{
+    return pair->event_fd >= 0 ? pair->event_fd : -ENOTSUP;
+}
+
+static int64_t now_milliseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether the entry at the head of the completion queue is new: its phase tag is the expected one. */
+static bool completion_waits(const struct homi_queue *queue)
+{
+    const struct homi_nvme_completion *entry = (const struct homi_nvme_completion *)(void *)queue->cq;
+
+    return (__atomic_load_n(&entry[queue->cq_head].status, __ATOMIC_ACQUIRE) & 1) == queue->phase;
+}
+
+/*
+ * Sleeps at most so long, and takes the notice away; what is posted afterwards leaves a new one. Returns 1
+ * when there was one (or a signal came), 0 when the time passed.
+ */
+static int sleep_on(int event_fd, int64_t milliseconds)
+{
+    struct pollfd entry = {.fd = event_fd, .events = POLLIN};
+    uint64_t count;
+    int r = poll(&entry, 1, (int)milliseconds);
+
+    if (r <= 0)
+        return r == 0 || errno == EINTR ? -r : -errno;
+    if (!(entry.revents & POLLIN))
+        return -EIO;
+    return read(event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR ? -errno : 1;
+}
+
+int homi_queue_pair_wait(struct homi_queue_pair *pair, int timeout_milliseconds)
+{
+    int64_t end = timeout_milliseconds < 0 ? INT64_MAX : now_milliseconds() + timeout_milliseconds;
+    bool slept = false;
+
+    if (pair->event_fd < 0)
+        return -ENOTSUP;
+    while (!completion_waits(&pair->queue)) {
+        int64_t left = end - now_milliseconds();
+        int r;
+
+        if (left <= 0 && slept)
+            return -ETIMEDOUT;
+        left = left > 0 ? left : 0;
+        r = sleep_on(pair->event_fd, left < HEALTH_MILLISECONDS ? left : HEALTH_MILLISECONDS);
+        if (r == 0)
+            r = homi_queue_health(&pair->queue);
+        if (r < 0)
+            return r;
+        slept = true;
+    }
+    return 0;
+}
