@@ -1,6 +1,6 @@
 #!/bin/bash
 # Each header compiles with nothing before it. Usage: headers-alone.sh public|internal HEADER...
-# Public headers are held to what a user's build may ask of them: C11 and C++17, gcc and clang, pedantic.
+# Public headers are held to what a user's build may ask of them: C11 (pedantic too) and C++17, gcc and clang.
 set -euo pipefail
 kind=$1
 shift
@@ -10,9 +10,9 @@ strict=(-Wall -Wextra -Werror -Wshadow -Wundef -fsyntax-only -Ilib/include)
 for header in "$@"; do
     if [ "$kind" = public ]; then
         for compiler in gcc clang; do
-            for language in c:c11 c++:c++17; do
-                "$compiler" "${strict[@]}" -Wpedantic "-std=${language#*:}" -x "${language%:*}" - \
-                    <<<"#include <${header#lib/include/}>" || bad=1
+            for language in '-x c -std=c11 -Wpedantic' '-x c++ -std=c++17'; do
+                # shellcheck disable=SC2086
+                "$compiler" "${strict[@]}" $language - <<<"#include <${header#lib/include/}>" || bad=1
             done
         done
     else

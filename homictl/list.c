@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "homictl/call.h"
+#include "homictl/listing.h"
+
+const struct listing listing_devices = {
+    "devices",
+    ADMIN_METHOD("ListDevices"),
+    "devices",
+    {{"DEVICE", LISTING_TEXT, "name", NULL},
+     {"STATE", LISTING_STATE, "state", NULL},
+     {"ADDRESS", LISTING_TEXT, "address", NULL},
+     {"CONTROLLER", LISTING_TEXT, "controller", NULL},
+     {"MODEL", LISTING_TEXT, "model", NULL},
+     {"SERIAL", LISTING_TEXT, "serial", NULL},
+     {"VFS", LISTING_OF, "functionsReady", "functionsDesired"},
+     {"LEASED", LISTING_NUMBER, "functionsLeased", NULL},
+     {"MOST", LISTING_NUMBER, "functionsTotal", NULL},
+     {"QUEUES/VF", LISTING_NUMBER, "queuePairsDesired", NULL},
+     {"REASON", LISTING_TEXT, "reason", NULL},
+     {0}},
+};
+
+static const struct listing listing_functions = {
+    "vfs",
+    ADMIN_METHOD("ListVirtualFunctions"),
+    "virtualFunctions",
+    {{"VF", LISTING_TEXT, "name", NULL},
+     {"DEVICE", LISTING_TEXT, "device", NULL},
+     {"INDEX", LISTING_NUMBER, "index", NULL},
+     {"CNTLID", LISTING_NUMBER, "controllerId", NULL},
+     {"STATE", LISTING_STATE, "state", NULL},
+     {"GROUP", LISTING_NUMBER, "iommuGroup", NULL},
+     {"QUEUES", LISTING_OF, "queuePairsUsed", "queuePairs"},
+     {"INTERRUPTS", LISTING_NUMBER, "interrupts", NULL},
+     {"TENANT", LISTING_TEXT, "tenant", NULL},
+     {"LEASE", LISTING_TEXT, "lease", NULL},
+     {"REASON", LISTING_TEXT, "reason", NULL},
+     {0}},
+};
+
+static const struct listing listing_leases = {
+    "leases",
+    ADMIN_METHOD("ListLeases"),
+    "leases",
+    {{"LEASE", LISTING_TEXT, "name", NULL},
+     {"TENANT", LISTING_TEXT, "tenant", NULL},
+     {"RESERVED", LISTING_YES, "reserved", NULL},
+     {"VFS", LISTING_LIST, "virtualFunctions", NULL},
+     {"NAMESPACES", LISTING_LIST, "namespaces", NULL},
+     {"QUEUES", LISTING_OF, "queuePairsUsed", "queuePairs"},
+     {"MEMORY", LISTING_BYTES, "memoryBytes", NULL},
+     {"AGE", LISTING_AGE, "ageSeconds", NULL},
+     {"PIDS", LISTING_LIST, "holders", "pid"},
+     {0}},
+};
+
+static const struct listing listing_queues = {
+    "queues",
+    ADMIN_METHOD("ListQueuePairs"),
+    "queuePairs",
+    {{"VF", LISTING_TEXT, "virtualFunction", NULL},
+     {"QUEUE", LISTING_NUMBER, "id", NULL},
+     {"DEPTH", LISTING_NUMBER, "entries", NULL},
+     {"INTERRUPT", LISTING_YES, "interrupt", NULL},
+     {"PID", LISTING_NUMBER, "pid", NULL},
+     {"TENANT", LISTING_TEXT, "tenant", NULL},
+     {"LEASE", LISTING_TEXT, "lease", NULL},
+     {0}},
+};
+
+static const struct listing listing_tenants = {
+    "tenants",
+    ADMIN_METHOD("ListTenants"),
+    "tenants",
+    {{"TENANT", LISTING_TEXT, "name", NULL},
+     {"TRUSTED", LISTING_YES, "trusted", NULL},
+     {"UIDS", LISTING_LIST, "uids", NULL},
+     {"GIDS", LISTING_LIST, "gids", NULL},
+     {"VFS", LISTING_OF, "virtualFunctions", "virtualFunctionsMax"},
+     {"QUEUES", LISTING_OF, "queuePairs", "queuePairsMax"},
+     {"MEMORY", LISTING_BYTES_OF, "memoryBytes", "memoryBytesMax"},
+     {"CONNECTIONS", LISTING_OF, "connections", "connectionsMax"},
+     {"DEVICES", LISTING_LIST, "devices", NULL},
+     {"NAMESPACES", LISTING_PLACES, "namespaces", NULL},
+     {0}},
+};
+
+static const struct listing listing_namespaces = {
+    "namespaces",
+    ADMIN_METHOD("ListNamespaces"),
+    "namespaces",
+    {{"DEVICE", LISTING_TEXT, "device", NULL},
+     {"NAMESPACE", LISTING_NUMBER, "id", NULL},
+     {"SIZE", LISTING_SIZE, "blocks", "blockBytes"},
+     {"BLOCK", LISTING_BYTES, "blockBytes", NULL},
+     {"ALLOWED", LISTING_LIST, "allowed", NULL},
+     {"HOLDER", LISTING_TEXT, "holder", NULL},
+     {"LEASE", LISTING_TEXT, "lease", NULL},
+     {0}},
+};
+
+static const struct listing *const listings[] = {
+    &listing_devices, &listing_functions, &listing_leases,
+    &listing_queues,  &listing_tenants,   &listing_namespaces,
+};
+
+static enum exit_status list(const struct options *options, const struct listing *listing)
+{
+    struct json_object *reply = NULL, *rows;
+    enum exit_status status;
+    char tried[64];
+
+    snprintf(tried, sizeof(tried), "list the %s", listing->noun);
+    status = call(options, tried, listing->method, NULL, &reply);
+    if (status != EXIT_OK)
+        return status;
+    rows = member(reply, listing->key);
+    if (options->given & OPTION_JSON) {
+        status = call_print_json(reply);
+    } else if (!json_object_is_type(rows, json_type_array)) {
+        fprintf(stderr,
+                "homictl: cannot %s: homid's reply has no %s\n  next: see that homictl and homid are of the "
+                "same version\n",
+                tried, listing->key);
+        status = EXIT_SYSTEM;
+    } else if (json_object_array_length(rows) == 0) {
+        fprintf(stderr, "No %s.\n", listing->noun);
+    } else {
+        status = listing_print(options, listing, rows);
+    }
+    json_object_put(reply);
+    return status;
+}
+
+enum exit_status command_list(const struct options *options, char **arguments)
+{
+    for (size_t i = 0; i < sizeof(listings) / sizeof(listings[0]); i++)
+        if (!strcmp(arguments[0], listings[i]->noun))
+            return list(options, listings[i]);
+    fprintf(stderr, "homictl: there are no '%s' to list\n  next: see `homictl list --help`\n", arguments[0]);
+    return EXIT_USAGE;
+}
+
+enum exit_status command_queue(const struct options *options, char **arguments)
+{
+    (void)arguments;
+    return list(options, &listing_queues);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* homictl: finds the command that the words name, checks what it was given, and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "homictl/command.h"
+
+static int count_words(const char *words)
+{
+    int count = 1;
+
+    for (; *words; words++)
+        count += *words == ' ';
+    return count;
+}
+
+/* Whether the first words given are the command's. */
+static bool words_match(const struct command *command, char **words, int count)
+{
+    const char *rest = command->words;
+
+    if (count < count_words(command->words))
+        return false;
+    for (; *rest; words++) {
+        size_t length = strcspn(rest, " ");
+
+        if (strlen(*words) != length || strncmp(*words, rest, length) != 0)
+            return false;
+        rest += length + (rest[length] == ' ');
+    }
+    return true;
+}
+
+static const struct command *find_command(char **words, int count)
+{
+    for (const struct command *command = commands; command->words; command++)
+        if (words_match(command, words, count))
+            return command;
+    return NULL;
+}
+
+static void print_help(FILE *stream)
+{
+    fprintf(
+        stream,
+        "Usage: homictl [OPTION]... COMMAND [ARGUMENT]...\n"
+        "Shows and steers homid, which hands queues of NVMe virtual functions to tenants.\n\nCommands:\n");
+    for (const struct command *command = commands; command->words; command++)
+        fprintf(stream, "  %-10s %s\n", command->words, command->summary);
+    fprintf(stream, "\nOptions:\n");
+    options_help(stream, OPTIONS_EVERYWHERE | OPTION_VERSION);
+    fprintf(stream, "\nExit status: 0 done, 1 homid refused, 2 wrong usage, 3 homid not reachable, 4 system\n"
+                    "failure, 5 not everything is ready (status). `homictl COMMAND --help` says more;\n"
+                    "homictl(1) says all.\n");
+}
+
+static void print_command_help(const struct command *command)
+{
+    printf("Usage: homictl %s%s", command->words, command->required ? " --" : "");
+    printf("%s%s [OPTION]...%s%s\n%s.\n", options_name(command->required), command->required ? " NAME" : "",
+           *command->arguments ? " " : "", command->arguments, command->summary);
+    if (command->details)
+        printf("\n%s\n", command->details);
+    printf("\nOptions:\n");
+    options_help(stdout, command->options | OPTIONS_EVERYWHERE);
+}
+
+static bool usage_is_right(const struct command *command, const struct options *options, int arguments)
+{
+    unsigned foreign = options->given & ~(command->options | OPTIONS_EVERYWHERE);
+    unsigned missing = command->required & ~options->given;
+
+    if (foreign)
+        fprintf(stderr, "homictl: %s does not take --%s\n", command->words, options_name(foreign));
+    else if (missing)
+        fprintf(stderr, "homictl: %s needs --%s\n", command->words, options_name(missing));
+    else if (arguments < command->arguments_min)
+        fprintf(stderr, "homictl: %s needs %s\n", command->words, command->arguments);
+    else if (arguments > command->arguments_max)
+        fprintf(stderr, "homictl: %s takes %s%s\n", command->words,
+                *command->arguments ? "only " : "no argument", command->arguments);
+    else
+        return true;
+    fprintf(stderr, "  next: see `homictl %s --help`\n", command->words);
+    return false;
+}
+
+static enum exit_status run(const struct options *options)
+{
+    const struct command *command = find_command(options->words, options->word_count);
+
+    if (!options->word_count) {
+        print_help(options->given & OPTION_HELP ? stdout : stderr);
+        return options->given & OPTION_HELP ? EXIT_OK : EXIT_USAGE;
+    }
+    if (!command) {
+        fprintf(stderr, "homictl: there is no command '%s%s%s'\n  next: see `homictl --help`\n",
+                options->words[0], options->word_count > 1 ? " " : "",
+                options->word_count > 1 ? options->words[1] : "");
+        return EXIT_USAGE;
+    }
+    if (options->given & OPTION_HELP) {
+        print_command_help(command);
+        return EXIT_OK;
+    }
+
+    int words = count_words(command->words);
+
+    if (!usage_is_right(command, options, options->word_count - words))
+        return EXIT_USAGE;
+    return command->run(options, options->words + words);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    enum exit_status status = EXIT_USAGE;
+
+    if (options_parse(argc, argv, &options)) {
+        fprintf(stderr, "  next: see `homictl --help`\n");
+    } else if (options.given & OPTION_VERSION) {
+        printf("homictl %s\n", HOMI_VERSION);
+        status = EXIT_OK;
+    } else {
+        status = run(&options);
+    }
+    options_clear(&options);
+    if (fflush(stdout) && status == EXIT_OK)
+        status = EXIT_SYSTEM;
+    return status;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homictl/options.h"
+
+struct option_description {
+    unsigned bit;
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    const char *text;
+};
+
+static const struct option_description descriptions[] = {
+    {OPTION_TENANT, "tenant", "NAME", "the tenant, as the configuration names it"},
+    {OPTION_DEVICE, "device", "NAME", "one virtual function of this device; may be given several times"},
+    {OPTION_QUEUES, "queues", "N", "queue pairs that the lease shall be able to hold on each function"},
+    {OPTION_NAMESPACE, "namespace", "ID", "attach this namespace; may be given several times"},
+    {OPTION_FORCE, "force", NULL, "also when processes hold it: they lose it"},
+    {OPTION_SINCE, "since", "N", "begin with the events after sequence number N that are still kept"},
+    {OPTION_JSON, "json", NULL, "print homid's reply as JSON"},
+    {OPTION_SOCKET, "socket", "PATH", "homid's admin socket"},
+    {OPTION_COLOUR, "color", "WHEN", "auto (on a terminal), always or never"},
+    {OPTION_VERSION, "version", NULL, "print the version"},
+    {OPTION_HELP, "help", NULL, "print this help"},
+};
+#define DESCRIPTIONS (sizeof(descriptions) / sizeof(descriptions[0]))
+
+static int parse_number(const char *name, const char *text, int64_t minimum, int64_t maximum,
+                        int64_t *ret_value)
+{
+    char *end;
+
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+
+    if (errno || end == text || *end || value < minimum || value > maximum) {
+        fprintf(stderr, "homictl: --%s takes a number from %" PRId64 " to %" PRId64 ", not '%s'\n", name,
+                minimum, maximum, text);
+        return -EINVAL;
+    }
+    *ret_value = value;
+    return 0;
+}
+
+static int parse_colour(const char *text, enum option_colour *ret_colour)
+{
+    static const char *const names[] = {"auto", "always", "never"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcmp(text, names[i])) {
+            *ret_colour = (enum option_colour)i;
+            return 0;
+        }
+    }
+    fprintf(stderr, "homictl: --color takes auto, always or never, not '%s'\n", text);
+    return -EINVAL;
+}
+
+static int append(struct json_object **array, struct json_object *value)
+{
+    if (!*array)
+        *array = json_object_new_array();
+    if (!*array || !value || json_object_array_add(*array, value)) {
+        json_object_put(value);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int take(struct options *options, const struct option_description *option, const char *argument)
+{
+    int64_t number;
+
+    options->given |= option->bit;
+    switch (option->bit) {
+    case OPTION_SOCKET: options->socket = argument; break;
+    case OPTION_TENANT: options->tenant = argument; break;
+    case OPTION_COLOUR: return parse_colour(argument, &options->colour);
+    case OPTION_DEVICE: return append(&options->devices, json_object_new_string(argument));
+    case OPTION_QUEUES: return parse_number(option->name, argument, 1, UINT16_MAX, &options->queues);
+    case OPTION_SINCE: return parse_number(option->name, argument, 0, INT64_MAX, &options->since);
+    case OPTION_NAMESPACE:
+        /* FFFFFFFFh means all namespaces and is no namespace's id (NVMe Base 2.0, section 3.2.1.2). */
+        if (parse_number(option->name, argument, 1, UINT32_MAX - 1, &number))
+            return -EINVAL;
+        return append(&options->namespaces, json_object_new_int64(number));
+    }
+    return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options)
+{
+    struct option longs[DESCRIPTIONS + 1] = {0};
+    int found, error = 0;
+
+    *ret_options = (struct options){0};
+    for (size_t i = 0; i < DESCRIPTIONS; i++)
+        longs[i] =
+            (struct option){descriptions[i].name, descriptions[i].argument ? required_argument : no_argument,
+                            NULL, (int)(256 + i)};
+    optind = 0; /* glibc: begin anew */
+    while (!error && (found = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        if (found == 'h')
+            ret_options->given |= OPTION_HELP;
+        else if (found >= 256)
+            error = take(ret_options, &descriptions[found - 256], optarg);
+        else
+            error = -EINVAL;
+    }
+    ret_options->words = argv + optind;
+    ret_options->word_count = argc - optind;
+    return error;
+}
+
+void options_clear(struct options *options)
+{
+    json_object_put(options->devices);
+    json_object_put(options->namespaces);
+    options->devices = options->namespaces = NULL;
+}
+
+void options_help(FILE *stream, unsigned bits)
+{
+    for (size_t i = 0; i < DESCRIPTIONS; i++) {
+        const struct option_description *option = &descriptions[i];
+
+        if (!(bits & option->bit))
+            continue;
+
+        int width = fprintf(stream, "  --%s%s%s", option->name, option->argument ? " " : "",
+                            option->argument ? option->argument : "");
+
+        fprintf(stream, "%*s%s\n", width < 20 ? 20 - width : 1, "", option->text);
+    }
+}
+
+const char *options_name(unsigned bits)
+{
+    for (size_t i = 0; i < DESCRIPTIONS; i++)
+        if (bits & descriptions[i].bit)
+            return descriptions[i].name;
+    return "";
+}

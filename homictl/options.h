@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The command line: options may stand anywhere, words are what is left. Every option that any command knows
+ * is parsed here; the command that the words name says which of them it takes.
+ */
+#ifndef HOMI_HOMICTL_OPTIONS_H
+#define HOMI_HOMICTL_OPTIONS_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum option_bit {
+    OPTION_HELP = 1 << 0,
+    OPTION_VERSION = 1 << 1,
+    OPTION_JSON = 1 << 2,
+    OPTION_SOCKET = 1 << 3,
+    OPTION_COLOUR = 1 << 4,
+    OPTION_TENANT = 1 << 5,
+    OPTION_DEVICE = 1 << 6,
+    OPTION_QUEUES = 1 << 7,
+    OPTION_NAMESPACE = 1 << 8,
+    OPTION_FORCE = 1 << 9,
+    OPTION_SINCE = 1 << 10,
+};
+#define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_JSON | OPTION_SOCKET | OPTION_COLOUR)
+
+enum option_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
+
+/* Strings belong to argv; the arrays to the struct. */
+struct options {
+    unsigned given; /* enum option_bit */
+    const char *socket;
+    enum option_colour colour;
+    const char *tenant;
+    struct json_object *devices;    /* array of strings; NULL when none is given */
+    struct json_object *namespaces; /* array of integers; NULL when none is given */
+    int64_t queues, since;
+    char **words;
+    int word_count;
+};
+
+/* Reorders argv. Says on stderr what is wrong. Returns 0 or -EINVAL; options_clear is due in both cases. */
+int options_parse(int argc, char **argv, struct options *ret_options);
+void options_clear(struct options *options);
+
+/* The options among bits with what they do, one a line. */
+void options_help(FILE *stream, unsigned bits);
+/* The long name of the first option among bits. */
+const char *options_name(unsigned bits);
+
+#endif
