@@ -297,36 +297,6 @@ HOMI_INLINE struct homi_batch homi_batch_begin(struct homi_queue *queue)
     return batch;
 }
 
-typedef uint64_t homi_sqe_word __attribute__((may_alias));
-
-/* A 64 B command is stored whole: partial stores that are read back soon, or copied, cost more than all else
- * here. */
-#if defined(__x86_64__) && !defined(__CUDACC__)
-#if defined(__AVX512F__)
-typedef uint64_t homi_sqe_part __attribute__((vector_size(64), may_alias));
-#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
-    (((homi_sqe_part *)(slot))[0] = (homi_sqe_part){q0, q1, q2, q3, q4, q5, q6, q7})
-#elif defined(__AVX__)
-typedef uint64_t homi_sqe_part __attribute__((vector_size(32), may_alias));
-#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
-    (((homi_sqe_part *)(slot))[0] = (homi_sqe_part){q0, q1, q2, q3},                                         \
-     ((homi_sqe_part *)(slot))[1] = (homi_sqe_part){q4, q5, q6, q7})
-#else
-typedef uint64_t homi_sqe_part __attribute__((vector_size(16), may_alias));
-#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
-    (((homi_sqe_part *)(slot))[0] = (homi_sqe_part){q0, q1},                                                 \
-     ((homi_sqe_part *)(slot))[1] = (homi_sqe_part){q2, q3},                                                 \
-     ((homi_sqe_part *)(slot))[2] = (homi_sqe_part){q4, q5},                                                 \
-     ((homi_sqe_part *)(slot))[3] = (homi_sqe_part){q6, q7})
-#endif
-#else
-#define HOMI_SQE_STORE(slot, q0, q1, q2, q3, q4, q5, q6, q7)                                                 \
-    (((homi_sqe_word *)(slot))[0] = (q0), ((homi_sqe_word *)(slot))[1] = (q1),                               \
-     ((homi_sqe_word *)(slot))[2] = (q2), ((homi_sqe_word *)(slot))[3] = (q3),                               \
-     ((homi_sqe_word *)(slot))[4] = (q4), ((homi_sqe_word *)(slot))[5] = (q5),                               \
-     ((homi_sqe_word *)(slot))[6] = (q6), ((homi_sqe_word *)(slot))[7] = (q7))
-#endif
-
 /* The command that is being put at the tail, without its identifier: quadwords 0 and 3 to 7 of the SQE, the
  * rest 0. */
 struct homi_sqe {
@@ -337,6 +307,47 @@ struct homi_sqe {
     uint64_t cdw12_13;
     uint64_t cdw14_15;
 };
+
+typedef uint64_t homi_sqe_word __attribute__((may_alias));
+
+/*
+ * Stores a command whole, in the widest stores that the target has. One that is put together in narrow fields
+ * and then copied stalls on store forwarding, which costs more than everything else here.
+ */
+HOMI_INLINE void homi_sqe_store(void *slot, uint64_t q0, struct homi_sqe sqe)
+{
+#if defined(__AVX512F__) && !defined(__CUDACC__)
+    typedef uint64_t part __attribute__((vector_size(64), may_alias));
+    part all = {q0, 0, 0, sqe.prp1, sqe.prp2, sqe.cdw10_11, sqe.cdw12_13, sqe.cdw14_15};
+
+    *(part *)slot = all;
+#elif defined(__AVX__) && !defined(__CUDACC__)
+    typedef uint64_t part __attribute__((vector_size(32), may_alias));
+    part low = {q0, 0, 0, sqe.prp1}, high = {sqe.prp2, sqe.cdw10_11, sqe.cdw12_13, sqe.cdw14_15};
+
+    ((part *)slot)[0] = low;
+    ((part *)slot)[1] = high;
+#elif defined(__x86_64__) && !defined(__CUDACC__)
+    typedef uint64_t part __attribute__((vector_size(16), may_alias));
+    part a = {q0, 0}, b = {0, sqe.prp1}, c = {sqe.prp2, sqe.cdw10_11}, d = {sqe.cdw12_13, sqe.cdw14_15};
+
+    ((part *)slot)[0] = a;
+    ((part *)slot)[1] = b;
+    ((part *)slot)[2] = c;
+    ((part *)slot)[3] = d;
+#else
+    homi_sqe_word *words = (homi_sqe_word *)slot;
+
+    words[0] = q0;
+    words[1] = 0;
+    words[2] = 0;
+    words[3] = sqe.prp1;
+    words[4] = sqe.prp2;
+    words[5] = sqe.cdw10_11;
+    words[6] = sqe.cdw12_13;
+    words[7] = sqe.cdw14_15;
+#endif
+}
 
 /*
  * Puts a command into the slot at the tail. Internal.
@@ -357,8 +368,8 @@ HOMI_INLINE int homi_batch_put(struct homi_batch *batch, struct homi_sqe sqe, ui
     HOMI_REQUIRE(batch->cookies[slot] == HOMI_COOKIE_NONE,
                  "the slot at the tail is busy: the queue is corrupt");
     batch->cookies[slot] = cookie;
-    HOMI_SQE_STORE(batch->sq + (size_t)slot * HOMI_NVME_SQE_BYTES, sqe.opcode_nsid | (uint64_t)(slot << 16),
-                   0, 0, sqe.prp1, sqe.prp2, sqe.cdw10_11, sqe.cdw12_13, sqe.cdw14_15);
+    homi_sqe_store(batch->sq + (size_t)slot * HOMI_NVME_SQE_BYTES, sqe.opcode_nsid | (uint64_t)slot << 16,
+                   sqe);
     batch->tail = next;
     return 0;
 }
