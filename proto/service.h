@@ -3,6 +3,7 @@
  * A Varlink service: the interfaces that one socket offers and the handlers of their methods. It answers
  * org.varlink.service itself (GetInfo, GetInterfaceDescription) and turns a bad call into the standard error,
  * so that a handler only sees parameters that fit its definition. No I/O; it works on a varlink_connection.
+ * Once its interfaces are added, a service does not change.
  */
 #ifndef HOMI_PROTO_SERVICE_H
 #define HOMI_PROTO_SERVICE_H
@@ -22,10 +23,12 @@ typedef int (*varlink_handler)(struct varlink_connection *connection, struct var
 struct varlink_method_entry {
     const char *name; /* within the interface */
     varlink_handler handler;
-    bool more;      /* may be called with more; without it, ExpectedMore is answered */
+    bool
+        more; /* must be called with more, else ExpectedMore is answered; others take more for a plain call */
     bool takes_fds; /* otherwise descriptors with a call are refused by InvalidParameter("fileDescriptors") */
 };
 
+/* Borrowed: must live as long as the service. */
 struct varlink_service_info {
     const char *vendor, *product, *version, *url;
 };
@@ -34,13 +37,16 @@ int varlink_service_new(const struct varlink_service_info *info, struct varlink_
 void varlink_service_free(struct varlink_service *service); /* NULL-safe */
 
 /*
- * Adds an interface: text as in proto/interfaces.h, methods up to an entry without name. Every method of the
- * definition must have an entry and the other way round, else -EINVAL.
+ * Adds an interface: text as in proto/interfaces.h, methods up to an entry without name (borrowed: they must
+ * live as long as the service). Every method of the definition must have an entry and the other way round,
+ * else -EINVAL; so it is for a definition with an error, and for an interface that was added already.
  */
 int varlink_service_add(struct varlink_service *service, const char *text,
                         const struct varlink_method_entry *methods);
 
-/* Dispatches one message; user goes to the handler. Returns 0 or a negative errno that ends the connection.
+/*
+ * Dispatches one message; user goes to the handler. Returns 0 or a negative errno that ends the connection. A
+ * call with upgrade is refused by InvalidParameter("upgrade"): no method here hands its connection over.
  */
 int varlink_service_dispatch(const struct varlink_service *service, struct varlink_connection *connection,
                              struct varlink_message *message, void *user);
