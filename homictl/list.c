@@ -17,7 +17,7 @@ const struct listing listing_devices = {
      {"SERIAL", LISTING_TEXT, "serial", NULL},
      {"VFS", LISTING_OF, "functionsReady", "functionsDesired"},
      {"LEASED", LISTING_NUMBER, "functionsLeased", NULL},
-     {"MOST", LISTING_NUMBER, "functionsTotal", NULL},
+     {"TOTALVFS", LISTING_NUMBER, "functionsTotal", NULL},
      {"QUEUES/VF", LISTING_NUMBER, "queuePairsDesired", NULL},
      {"REASON", LISTING_TEXT, "reason", NULL},
      {0}},

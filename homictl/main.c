@@ -65,6 +65,23 @@ static void print_command_help(const struct command *command)
     options_help(stdout, command->options | OPTIONS_EVERYWHERE);
 }
 
+/* The words name no command: those that begin with the first of them may be meant. */
+static void print_unknown(const struct options *options)
+{
+    const char *first = options->words[0], *second = options->word_count > 1 ? options->words[1] : NULL;
+    const char *separator = "";
+
+    fprintf(stderr, "homictl: there is no command '%s%s%s'\n  next: ", first, second ? " " : "",
+            second ? second : "");
+    for (const struct command *command = commands; command->words; command++) {
+        if (strncmp(command->words, first, strlen(first)) != 0)
+            continue;
+        fprintf(stderr, "%s`homictl %s`", separator, command->words);
+        separator = " or ";
+    }
+    fprintf(stderr, "%s\n", *separator ? "; see each one's --help" : "see `homictl --help`");
+}
+
 static bool usage_is_right(const struct command *command, const struct options *options, int arguments)
 {
     unsigned foreign = options->given & ~(command->options | OPTIONS_EVERYWHERE);
@@ -94,9 +111,7 @@ static enum exit_status run(const struct options *options)
         return options->given & OPTION_HELP ? EXIT_OK : EXIT_USAGE;
     }
     if (!command) {
-        fprintf(stderr, "homictl: there is no command '%s%s%s'\n  next: see `homictl --help`\n",
-                options->words[0], options->word_count > 1 ? " " : "",
-                options->word_count > 1 ? options->words[1] : "");
+        print_unknown(options);
         return EXIT_USAGE;
     }
     if (options->given & OPTION_HELP) {
