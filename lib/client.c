@@ -158,7 +158,7 @@ int client_send(struct homi *homi, const char *method, json_object *parameters, 
     }
     if (r < 0)
         end_connection(homi);
-    return r < 0 ? r : 0;
+    return r == -EPIPE ? -ECONNRESET : r < 0 ? r : 0;
 }
 
 int client_receive(struct homi *homi, bool wait, struct varlink_message *ret_reply)

@@ -134,10 +134,10 @@ int homi_attach(struct homi *homi, const struct homi_attach_options *options, st
     lease->homi = homi;
     r = grant_read(lease, &reply);
     varlink_message_clear(&reply);
-    if (r == -EPROTO)
-        client_breach(homi);
     for (size_t i = 0; r == 0 && i < lease->function_count; i++)
         r = map_bar(&lease->functions[i]);
+    if (r == -EPROTO)
+        client_breach(homi);
     if (r < 0) {
         close_functions(lease);
         if (lease->name)
