@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/api/admin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/api/attach.h"
+#include "daemon/api/call.h"
+#include "daemon/api/events.h"
+#include "daemon/api/value.h"
+
+#define METHOD(name) "io.homi.Admin." name
+
+static void append_text(json_object *array, const char *text)
+{
+    value_append(array, json_object_new_string(text));
+}
+
+/* ---- views ---- */
+
+static void add_device(void *user, const struct core_device_view *view)
+{
+    const struct core_device_config *config = view->config;
+    const struct hw_device_info *info = view->info;
+    json_object *entry = json_object_new_object();
+    value_put_text(entry, "name", config->name);
+    value_put_text(entry, "address", info ? info->address : config->address);
+    value_put_text(entry, "serial", info ? info->serial : config->serial);
+    value_put_text(entry, "model", info ? info->model : NULL);
+    value_put_text(entry, "firmware", info ? info->firmware : NULL);
+    value_put_text(entry, "controller", info ? info->controller : NULL);
+    value_put_text(entry, "state", view->state);
+    value_put_text(entry, "reason", view->reason);
+    value_put_integer(entry, "functionsDesired", config->functions);
+    value_put_integer(entry, "functionsReady", view->functions_ready);
+    value_put_integer(entry, "functionsLeased", view->functions_leased);
+    value_put_integer(entry, "functionsTotal", info ? info->functions_total : 0);
+    value_put_integer(entry, "queuePairsDesired", config->queue_pairs);
+    value_put_integer(entry, "interruptsDesired", config->interrupts);
+    value_append(user, entry);
+}
+
+static void add_function(void *user, const struct core_function_view *view)
+{
+    json_object *entry = json_object_new_object();
+    value_put_text(entry, "name", view->name);
+    value_put_text(entry, "device", view->device);
+    value_put_integer(entry, "index", view->index);
+    value_put_integer(entry, "controllerId", view->controller_id);
+    value_put_text(entry, "state", view->state);
+    value_put_text(entry, "reason", view->reason);
+    if (view->iommu_group >= 0)
+        value_put_integer(entry, "iommuGroup", view->iommu_group);
+    value_put_integer(entry, "queuePairs", view->queue_pairs);
+    value_put_integer(entry, "queuePairsUsed", view->queue_pairs_used);
+    value_put_integer(entry, "interrupts", view->interrupts);
+    value_put_text(entry, "lease", view->lease);
+    value_put_text(entry, "tenant", view->tenant);
+    value_append(user, entry);
+}
+
+static json_object *describe_holder(const struct core_holder_view *holder)
+{
+    json_object *entry = json_object_new_object();
+    value_put_integer(entry, "pid", holder->pid);
+    value_put_integer(entry, "uid", holder->uid);
+    value_put_integer(entry, "queuePairs", holder->queue_pairs);
+    value_put_integer(entry, "regions", holder->regions);
+    value_put_integer(entry, "memoryBytes", (int64_t)holder->memory_bytes);
+    return entry;
+}
+
+static void add_lease(void *user, const struct core_lease_view *view)
+{
+    json_object *entry = json_object_new_object(), *functions = json_object_new_array();
+    json_object *namespaces = json_object_new_array(), *holders = json_object_new_array();
+    for (size_t i = 0; i < view->function_count; i++)
+        append_text(functions, view->functions[i]);
+    for (size_t i = 0; i < view->namespace_count; i++)
+        value_append(namespaces, json_object_new_int64(view->namespaces[i]));
+    for (size_t i = 0; i < view->holder_count; i++)
+        value_append(holders, describe_holder(&view->holders[i]));
+    value_put_text(entry, "name", view->name);
+    value_put_text(entry, "tenant", view->tenant);
+    value_put_flag(entry, "reserved", view->reserved);
+    value_put(entry, "virtualFunctions", functions);
+    value_put(entry, "namespaces", namespaces);
+    value_put_integer(entry, "queuePairs", view->queue_pairs);
+    value_put_integer(entry, "queuePairsUsed", view->queue_pairs_used);
+    value_put_integer(entry, "memoryBytes", (int64_t)view->memory_bytes);
+    value_put_integer(entry, "ageSeconds", (int64_t)(view->age_milliseconds / 1000));
+    value_put(entry, "holders", holders);
+    value_append(user, entry);
+}
+
+static void add_queue(void *user, const struct core_queue_view *view)
+{
+    json_object *entry = json_object_new_object();
+    value_put_text(entry, "virtualFunction", view->function);
+    value_put_integer(entry, "id", view->id);
+    value_put_text(entry, "lease", view->lease);
+    value_put_text(entry, "tenant", view->tenant);
+    value_put_integer(entry, "pid", view->pid);
+    value_put_integer(entry, "entries", view->entries);
+    value_put_flag(entry, "interrupt", view->interrupt);
+    value_append(user, entry);
+}
+
+struct listing {
+    const struct core_config *config;
+    json_object *array;
+};
+
+static json_object *describe_allowed(const struct core_config *config,
+                                     const struct core_tenant_config *tenant)
+{
+    json_object *all = json_object_new_array();
+    for (size_t i = 0; i < tenant->namespace_count; i++) {
+        json_object *entry = json_object_new_object();
+        value_put_text(entry, "device", config->devices[tenant->namespaces[i].device].name);
+        value_put_integer(entry, "id", tenant->namespaces[i].id);
+        value_append(all, entry);
+    }
+    return all;
+}
+
+static void add_tenant(void *user, const struct core_tenant_view *view)
+{
+    const struct listing *listing = user;
+    const struct core_tenant_config *tenant = view->config;
+    json_object *entry = json_object_new_object(), *uids = json_object_new_array();
+    json_object *gids = json_object_new_array(), *devices = json_object_new_array();
+    for (size_t i = 0; i < tenant->uid_count; i++)
+        value_append(uids, json_object_new_int64(tenant->uids[i]));
+    for (size_t i = 0; i < tenant->gid_count; i++)
+        value_append(gids, json_object_new_int64(tenant->gids[i]));
+    for (size_t i = 0; i < tenant->device_count; i++)
+        append_text(devices, listing->config->devices[tenant->devices[i]].name);
+    value_put_text(entry, "name", tenant->name);
+    value_put_flag(entry, "trusted", tenant->trusted);
+    value_put(entry, "uids", uids);
+    value_put(entry, "gids", gids);
+    value_put_integer(entry, "virtualFunctions", view->functions);
+    value_put_integer(entry, "virtualFunctionsMax", tenant->functions_max);
+    value_put_integer(entry, "queuePairs", view->queue_pairs);
+    value_put_integer(entry, "queuePairsMax", tenant->queue_pairs_max);
+    value_put_integer(entry, "memoryBytes", (int64_t)view->memory_bytes);
+    value_put_integer(entry, "memoryBytesMax", (int64_t)tenant->memory_bytes_max);
+    value_put_integer(entry, "connections", view->connections);
+    value_put_integer(entry, "connectionsMax", tenant->connections_max);
+    value_put(entry, "devices", devices);
+    value_put(entry, "namespaces", describe_allowed(listing->config, tenant));
+    value_append(listing->array, entry);
+}
+
+static bool may_have(const struct core_config *config, const struct core_tenant_config *tenant,
+                     const struct core_namespace_view *view)
+{
+    for (size_t i = 0; i < tenant->namespace_count; i++) {
+        if (tenant->namespaces[i].id == view->info->id &&
+            strcmp(config->devices[tenant->namespaces[i].device].name, view->device) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_namespace(void *user, const struct core_namespace_view *view)
+{
+    const struct listing *listing = user;
+    json_object *entry = json_object_new_object(), *allowed = json_object_new_array();
+    for (size_t i = 0; i < listing->config->tenant_count; i++) {
+        if (may_have(listing->config, &listing->config->tenants[i], view))
+            append_text(allowed, listing->config->tenants[i].name);
+    }
+    value_put_text(entry, "device", view->device);
+    value_put_integer(entry, "id", view->info->id);
+    value_put_integer(entry, "blockBytes", view->info->block_bytes);
+    value_put_integer(entry, "blocks", (int64_t)view->info->blocks);
+    value_put(entry, "allowed", allowed);
+    value_put_text(entry, "holder", view->holder);
+    value_put_text(entry, "lease", view->lease);
+    value_append(listing->array, entry);
+}
+
+/* ---- lists ---- */
+
+static int reply_list(struct api_session *session, const char *method, const char *key, json_object *array)
+{
+    json_object *parameters = json_object_new_object();
+    value_put(parameters, key, array);
+    return api_reply_now(session, method, parameters);
+}
+
+static int list_devices(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection, (void)message;
+    struct api_session *session = user;
+    json_object *array = json_object_new_array();
+    core_each_device(session->context->core, add_device, array);
+    return reply_list(session, METHOD("ListDevices"), "devices", array);
+}
+
+static int list_functions(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection, (void)message;
+    struct api_session *session = user;
+    json_object *array = json_object_new_array();
+    core_each_function(session->context->core, add_function, array);
+    return reply_list(session, METHOD("ListVirtualFunctions"), "virtualFunctions", array);
+}
+
+static int list_leases(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection, (void)message;
+    struct api_session *session = user;
+    json_object *array = json_object_new_array();
+    core_each_lease(session->context->core, add_lease, array);
+    return reply_list(session, METHOD("ListLeases"), "leases", array);
+}
+
+static int list_queue_pairs(struct varlink_connection *connection, struct varlink_message *message,
+                            void *user)
+{
+    (void)connection, (void)message;
+    struct api_session *session = user;
+    json_object *array = json_object_new_array();
+    core_each_queue(session->context->core, add_queue, array);
+    return reply_list(session, METHOD("ListQueuePairs"), "queuePairs", array);
+}
+
+static int list_tenants(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection, (void)message;
+    struct api_session *session = user;
+    struct listing listing = {.config = session->context->config, .array = json_object_new_array()};
+    core_each_tenant(session->context->core, add_tenant, &listing);
+    return reply_list(session, METHOD("ListTenants"), "tenants", listing.array);
+}
+
+static int list_namespaces(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection, (void)message;
+    struct api_session *session = user;
+    struct listing listing = {.config = session->context->config, .array = json_object_new_array()};
+    core_each_namespace(session->context->core, add_namespace, &listing);
+    return reply_list(session, METHOD("ListNamespaces"), "namespaces", listing.array);
+}
+
+/* ---- status ---- */
+
+static void add_device_problem(void *user, const struct core_device_view *view)
+{
+    char text[CORE_NAME_BYTES + HW_REASON_BYTES + 32];
+    if (strcmp(view->state, "quarantined") != 0 && strcmp(view->state, "absent") != 0)
+        return;
+    snprintf(text, sizeof text, "%s: %s: %s", view->config->name, view->state,
+             view->reason ? view->reason : "no reason known");
+    append_text(user, text);
+}
+
+static void add_function_problem(void *user, const struct core_function_view *view)
+{
+    char text[2 * CORE_NAME_BYTES + HW_REASON_BYTES + 32];
+    if (strcmp(view->state, "quarantined") != 0)
+        return;
+    snprintf(text, sizeof text, "%s of %s: quarantined: %s", view->name, view->device,
+             view->reason ? view->reason : "no reason known");
+    append_text(user, text);
+}
+
+static uint64_t now_milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int get_status(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection, (void)message;
+    struct api_session *session = user;
+    struct core *core = session->context->core;
+    struct core_totals totals = core_totals(core);
+    json_object *parameters = json_object_new_object(), *devices = json_object_new_array();
+    json_object *problems = json_object_new_array();
+    core_each_device(core, add_device, devices);
+    core_each_device(core, add_device_problem, problems);
+    core_each_function(core, add_function_problem, problems);
+    value_put_text(parameters, "version", HOMI_VERSION);
+    value_put_integer(parameters, "pid", getpid());
+    value_put_integer(parameters, "uptimeSeconds",
+                      (int64_t)((now_milliseconds() - session->context->started) / 1000));
+    value_put_flag(parameters, "ready", core_converged(core));
+    value_put(parameters, "devices", devices);
+    value_put_integer(parameters, "leases", totals.leases);
+    value_put_integer(parameters, "queuePairs", totals.queue_pairs);
+    value_put_integer(parameters, "connections", totals.connections);
+    value_put_integer(parameters, "memoryBytes", (int64_t)totals.memory_bytes);
+    value_put(parameters, "problems", problems);
+    return api_reply_now(session, METHOD("GetStatus"), parameters);
+}
+
+/* ---- acts ---- */
+
+static void allocate_done(void *user, const struct core_error *error, const struct core_grant *grant)
+{
+    struct api_call *call = user;
+    if (error->code) {
+        api_call_refuse(call, error);
+        return;
+    }
+    json_object *parameters = json_object_new_object(), *functions = json_object_new_array();
+    for (size_t i = 0; i < grant->function_count; i++)
+        append_text(functions, grant->functions[i].name);
+    value_put_text(parameters, "lease", grant->lease);
+    value_put(parameters, "virtualFunctions", functions);
+    api_call_reply(call, parameters, NULL, 0);
+}
+
+static int allocate(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    struct attach_parameters parameters;
+    struct api_call *call;
+    int r = api_call_begin(session, METHOD("AllocateVirtualFunctions"), message->parameters, &call);
+    if (r > 0 && attach_decode(call, message->parameters, &parameters)) {
+        parameters.request.mode = CORE_ATTACH_FRESH;
+        core_allocate(session->context->core, &parameters.request, allocate_done, call);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int free_lease(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    struct api_call *call;
+    int r = api_call_begin(session, METHOD("FreeLease"), message->parameters, &call);
+    if (r > 0)
+        core_free_lease(session->context->core, value_text(message->parameters, "lease"),
+                        value_flag(message->parameters, "force"), api_call_done, call);
+    return r < 0 ? r : 0;
+}
+
+static int retry(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    struct api_call *call;
+    int r = api_call_begin(session, METHOD("Retry"), NULL, &call);
+    if (r > 0)
+        core_retry(session->context->core, value_text(message->parameters, "device"),
+                   value_text(message->parameters, "virtualFunction"), api_call_done, call);
+    return r < 0 ? r : 0;
+}
+
+static int monitor(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    struct api_session *session = user;
+    int64_t since = value_integer(message->parameters, "since", 0);
+    if (since < 0)
+        return varlink_error_invalid_parameter(connection, "since");
+    return events_monitor(session->context->events, session, since);
+}
+
+const struct varlink_method_entry admin_methods[] = {
+    {.name = "GetStatus", .handler = get_status},
+    {.name = "ListDevices", .handler = list_devices},
+    {.name = "ListVirtualFunctions", .handler = list_functions},
+    {.name = "ListLeases", .handler = list_leases},
+    {.name = "ListQueuePairs", .handler = list_queue_pairs},
+    {.name = "ListTenants", .handler = list_tenants},
+    {.name = "ListNamespaces", .handler = list_namespaces},
+    {.name = "AllocateVirtualFunctions", .handler = allocate},
+    {.name = "FreeLease", .handler = free_lease},
+    {.name = "Retry", .handler = retry},
+    {.name = "Monitor", .handler = monitor, .more = true},
+    {0},
+};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the two interfaces need of a connection. The server owns the session together with its socket; the
+ * files of this folder decode a call, hand it to the core and answer it, at once or later. One call of a
+ * session is under way at a time.
+ */
+#ifndef HOMI_DAEMON_API_SESSION_H
+#define HOMI_DAEMON_API_SESSION_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "daemon/core/core.h"
+#include "proto/connection.h"
+#include "proto/service.h"
+
+struct api_call;
+struct api_replay;
+struct events;
+struct monitor;
+
+TAILQ_HEAD(api_replays, api_replay);
+
+enum api_kind { API_TENANT, API_ADMIN };
+
+/* Shared by all sessions; the server owns it. */
+struct api_context {
+    struct core *core;
+    const struct core_config *config;
+    struct varlink_service *services[2]; /* by enum api_kind */
+    struct events *events;
+    struct api_replays replays;
+    uint64_t started; /* monotonic, milliseconds */
+};
+
+struct api_session {
+    struct api_context *context;
+    struct varlink_connection *connection;
+    void (*wake)(struct api_session *session); /* something was queued, or failure was set */
+    struct core_client *client;                /* of a tenant's socket */
+    struct api_call *call;                     /* under way */
+    struct api_replay *replay;                 /* the last answer to a call with a request id */
+    struct monitor *monitor;
+    pid_t pid;
+    uid_t uid;
+    int failure; /* negative errno: the connection is to be closed */
+    uint8_t kind;
+    bool operator; /* may call io.homi.Admin */
+};
+
+/* Makes the services of both sockets and registers their methods. Returns 0 or a negative errno. */
+int api_context_init(struct api_context *context);
+void api_context_clear(struct api_context *context);
+
+/* Handles one call; the message is only borrowed. Returns 0 or a negative errno that ends the connection. */
+int api_session_dispatch(struct api_session *session, struct varlink_message *message);
+/* The connection ended: forgets its call, its answers, and gives back what its client holds. */
+void api_session_close(struct api_session *session);
+
+/* Drops the answers kept for a lease that ends: they hold descriptors of its functions. */
+void api_forget_lease(struct api_context *context, const char *lease);
+
+#endif
