@@ -34,6 +34,8 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+indent='    '
+if [ -n "$quiet" ]; then indent=''; fi
 say() { if [ -z "$quiet" ]; then printf '%s\n' "$*"; fi; }
 stop_guest() {
   if [ -n "$qemu" ]; then kill -KILL "$qemu" 2>/dev/null || true; wait "$qemu" 2>/dev/null || true; qemu=''; fi
@@ -102,9 +104,9 @@ follow_guest() {
     status=0
     IFS= read -r -t "$wait" line <&"$guest" || status=$?
     if [ "$status" -gt 128 ]; then lost="silent for $wait s"; return 1; fi
-    if [ "$status" -ne 0 ]; then lost="QEMU ended: $(tail -n 3 "$folder/qemu.err")"; return 1; fi
+    if [ "$status" -ne 0 ]; then lost="QEMU ended $(tail -n 3 "$folder/qemu.err")"; return 1; fi
     if [[ $line != "$mark "* ]]; then
-      printf '%s%s\n' "${quiet:-    }" "$line" | sed "s/^1//"
+      printf '%s%s\n' "$indent" "$line"
       continue
     fi
     read -r -a words <<<"$line"
@@ -131,7 +133,9 @@ run_machine() {
     finished=() remaining=() booted=$SECONDS
     for name; do if [ -n "${open[$name]+x}" ]; then remaining+=("$name"); fi; done
     start_guest "$settings" "${remaining[@]}"
-    follow_guest || say "guest: hang: ${ready:+while $running was running, }${ready:-not ready, }$lost"
+    if ! follow_guest; then
+      if [ -n "$ready" ]; then say "guest: hang while ${running:-no case} was running: $lost"; else say "guest: hang before it was ready: $lost"; fi
+    fi
     stop_guest
     exec {guest}<&-
     if [ -n "$lost" ]; then
