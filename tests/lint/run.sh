@@ -79,6 +79,7 @@ check 'files of at most 800 lines'                 file_sizes
 check 'functions of at most 60 lines'              awk -f "$here/functions.awk" "${c_files[@]}" "${headers[@]}" "${scripts[@]}"
 check 'shell scripts'                              shellcheck -x "${scripts[@]}"
 check 'manual pages'                               manual_pages
+check 'the manual leaves nothing out'              "$here/manual-complete.sh"
 check 'the manual shows the example as it is'      "$here/manual-example.sh"
 check 'systemd units'                              "$here/units.sh"
 check 'nothing left to be done' \
