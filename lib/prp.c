@@ -30,7 +30,7 @@ int homi_region_map_prebuild(struct homi_region_map *map, uint32_t page_bytes, v
     map->prp_iova = table_iova;
     map->prp_page_shift = (uint32_t)__builtin_ctz(page_bytes);
     /* A list starts in the first half of its table page; the second half bounds its length. */
-    map->prp_reach_bytes = (uint32_t)(half * page_bytes);
+    map->prp_reach_pages = (uint32_t)half;
     return 0;
 }
 

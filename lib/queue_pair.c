@@ -162,7 +162,7 @@ int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_option
     if (!pair)
         return -ENOMEM;
     layout = lay_out(info, options, entries);
-    pair->cookies = calloc(entries, sizeof(*pair->cookies));
+    pair->cookies = calloc((size_t)entries + 1, sizeof(*pair->cookies));
     r = pair->cookies ? page_pool_get(lease, layout.bytes, &pair->pages) : -ENOMEM;
     if (r == 0)
         r = create(pair, options, entries, &layout);

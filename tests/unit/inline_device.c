@@ -38,7 +38,7 @@ void inline_device_create(struct inline_device *device, uint32_t entries)
         .sq_doorbell = &device->doorbells[0],
         .cq_doorbell = &device->doorbells[1],
         .csts = &device->csts,
-        .cookies = calloc(entries, sizeof(uint64_t)),
+        .cookies = calloc(entries + 1, sizeof(uint64_t)),
         .entries = entries,
         .page_bytes = 4096,
         .max_transfer_bytes = 1u << 20,

@@ -46,7 +46,7 @@ static void start(uint32_t page_bytes)
         .cq = pages(page_bytes, page_bytes),
         .sq_doorbell = &doorbells[0],
         .cq_doorbell = &doorbells[1],
-        .cookies = calloc(ENTRIES, sizeof(uint64_t)),
+        .cookies = calloc(ENTRIES + 1, sizeof(uint64_t)),
         .lists = lists,
         .lists_iova = LISTS_IOVA,
         .entries = ENTRIES,
@@ -334,7 +334,7 @@ START_TEST(region_maps_are_checked)
     ck_assert_int_eq(homi_region_map_prebuild(&plain, 4096, table, TABLE_IOVA + 8), -EINVAL);
     ck_assert_int_eq(homi_region_map_prebuild(&plain, 512, table, TABLE_IOVA), -EINVAL);
     ck_assert_int_eq(homi_region_map_prebuild(&plain, 5000, table, TABLE_IOVA), -EINVAL);
-    ck_assert_uint_eq(plain.prp_reach_bytes, 0);
+    ck_assert_uint_eq(plain.prp_reach_pages, 0);
     stop();
 }
 END_TEST

@@ -26,6 +26,9 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
+/* The largest starting LBA that no length can make wrap. */
+#define HOMI_LBA_MAX (UINT64_MAX - HOMI_NVME_BLOCKS_MAX)
+
 /* A namespace as the controller sees it: block_bytes is 1 << block_shift, `blocks` its size (NSZE). */
 struct homi_namespace {
     uint32_t id;
@@ -74,19 +77,19 @@ HOMI_INLINE uint64_t homi_prp_list_write(const struct homi_queue *queue, uint32_
 
 /* The second data pointer of a transfer that does not fit one page: the second page, or a list. Internal. */
 HOMI_INLINE int homi_prp_second(const struct homi_queue *queue, uint32_t slot,
-                                const struct homi_region_map *region, uint64_t offset, uint32_t bytes,
-                                uint32_t span, uint64_t *ret_prp2)
+                                const struct homi_region_map *region, uint64_t offset, uint64_t last,
+                                uint64_t *ret_prp2)
 {
-    uint64_t second = ((region->iova + offset) | (queue->page_bytes - 1)) + 1;
+    uint64_t first_page = offset >> queue->page_shift, more = (last >> queue->page_shift) - first_page;
+    uint64_t second = region->iova + ((first_page + 1) << queue->page_shift);
 
-    if (span <= 2 * queue->page_bytes) {
+    if (more == 1) {
         *ret_prp2 = second;
-    } else if (homi_likely(bytes <= region->prp_reach_bytes && region->prp_page_shift == queue->page_shift)) {
-        uint64_t page = offset >> queue->page_shift, half = queue->page_bytes / 16;
-
-        *ret_prp2 = region->prp_iova + (page + (page & ~(half - 1))) * 8;
+    } else if (homi_likely(more <= region->prp_reach_pages && region->prp_page_shift == queue->page_shift)) {
+        *ret_prp2 =
+            region->prp_iova + (first_page + (first_page & ~(uint64_t)(region->prp_reach_pages - 1))) * 8;
     } else if (queue->lists != NULL) {
-        *ret_prp2 = homi_prp_list_write(queue, slot, second, (span - 1) >> queue->page_shift);
+        *ret_prp2 = homi_prp_list_write(queue, slot, second, (uint32_t)more);
     } else {
         return -ENOBUFS;
     }
@@ -101,19 +104,19 @@ HOMI_INLINE int homi_data_pointer(const struct homi_batch *batch, const struct h
                                   const void *address, uint32_t bytes, struct homi_sqe *ret_sqe)
 {
     const struct homi_queue *queue = batch->queue;
-    uint64_t offset = (uint64_t)(uintptr_t)address - region->base;
-    uint32_t span = ((uint32_t)offset & (queue->page_bytes - 1)) + bytes;
+    uint64_t offset = (uint64_t)(uintptr_t)address - region->base, last = offset + (bytes - 1);
 
-    if (homi_unlikely(!homi_region_holds(region, offset, bytes)))
+    /* With the offset bounded first, the sum cannot have wrapped. */
+    if (homi_unlikely((offset & ~(HOMI_REGION_BYTES_MAX - 4)) != 0))
+        return offset >= region->bytes ? -EFAULT : -EINVAL;
+    if (homi_unlikely(last >= region->bytes))
         return -EFAULT;
-    if (homi_unlikely((offset & 3) != 0))
-        return -EINVAL;
     ret_sqe->prp1 = region->iova + offset;
-    if (homi_likely(span <= queue->page_bytes)) {
+    if (homi_likely((offset ^ last) < queue->page_bytes)) {
         ret_sqe->prp2 = 0;
         return 0;
     }
-    return homi_prp_second(queue, batch->tail, region, offset, bytes, span, &ret_sqe->prp2);
+    return homi_prp_second(queue, (uint32_t)batch->tail, region, offset, last, &ret_sqe->prp2);
 }
 
 HOMI_INLINE uint64_t homi_opcode_nsid(uint32_t opcode, uint32_t nsid)
@@ -144,7 +147,7 @@ HOMI_INLINE int homi_batch_transfer(struct homi_batch *batch, uint8_t opcode, co
     HOMI_REQUIRE((control & 0xffffu) == 0, "the low 16 bits of control are the block count's");
     if (homi_unlikely(bytes - 1 >= queue->max_transfer_bytes || (bytes & (ns->block_bytes - 1)) != 0))
         return homi_length_refusal(queue->max_transfer_bytes, bytes);
-    if (homi_unlikely(lba + last < lba))
+    if (homi_unlikely(lba > HOMI_LBA_MAX))
         return -ERANGE;
     error = homi_data_pointer(batch, region, address, bytes, &sqe);
     if (homi_unlikely(error != 0))
@@ -201,14 +204,14 @@ static inline int homi_batch_transferv(struct homi_batch *batch, uint8_t opcode,
     struct homi_sqe sqe;
     uint64_t prp[2];
     uint32_t bytes, last;
-    int error = homi_prp_scatter(batch->queue, batch->tail, regions, vector, count, &bytes, prp);
+    int error = homi_prp_scatter(batch->queue, (uint32_t)batch->tail, regions, vector, count, &bytes, prp);
 
     if (error != 0)
         return error;
     if ((bytes & (ns->block_bytes - 1)) != 0)
         return -EINVAL;
     last = (bytes >> ns->block_shift) - 1;
-    if (lba + last < lba)
+    if (lba > HOMI_LBA_MAX)
         return -ERANGE;
     sqe.opcode_nsid = homi_opcode_nsid(opcode, ns->id);
     sqe.prp1 = prp[0];
@@ -249,7 +252,7 @@ HOMI_INLINE int homi_batch_blocks(struct homi_batch *batch, uint8_t opcode, cons
 
     if (homi_unlikely(blocks - 1 >= HOMI_NVME_BLOCKS_MAX))
         return blocks == 0 ? -EINVAL : -E2BIG;
-    if (homi_unlikely(lba + (blocks - 1) < lba))
+    if (homi_unlikely(lba > HOMI_LBA_MAX))
         return -ERANGE;
     return homi_batch_put(batch, sqe, cookie);
 }
@@ -326,7 +329,7 @@ HOMI_INLINE int homi_batch_copy(struct homi_batch *batch, const struct homi_name
 HOMI_INLINE int homi_batch_raw(struct homi_batch *batch, const struct homi_nvme_command *command,
                                uint64_t cookie)
 {
-    uint32_t slot = batch->tail;
+    uint64_t slot = batch->tail;
     struct homi_sqe sqe = {command->opcode | (uint64_t)command->flags << 8 | (uint64_t)command->nsid << 32,
                            command->prp1,
                            command->prp2,
@@ -336,7 +339,7 @@ HOMI_INLINE int homi_batch_raw(struct homi_batch *batch, const struct homi_nvme_
     int error = homi_batch_put(batch, sqe, cookie);
 
     if (error == 0) {
-        homi_sqe_word *words = (homi_sqe_word *)(void *)(batch->sq + (size_t)slot * HOMI_NVME_SQE_BYTES);
+        homi_sqe_word *words = (homi_sqe_word *)(void *)(batch->sq + slot * HOMI_NVME_SQE_BYTES);
 
         words[1] = command->cdw2 | (uint64_t)command->cdw3 << 32;
         words[2] = command->mptr;

@@ -48,6 +48,9 @@ extern "C" {
 /* The one value that no command may have as its cookie: it marks a free slot. */
 #define HOMI_COOKIE_NONE UINT64_MAX
 
+/* The phase tag in dword 3 of a completion queue entry (Base 2.0, section 3.3.3.2). */
+#define HOMI_CQE_PHASE 0x10000u
+
 /* CAP.MQES is 16 bits wide and counts from zero (Base 2.0, section 3.1.3.1). */
 #define HOMI_QUEUE_ENTRIES_MIN 2u
 #define HOMI_QUEUE_ENTRIES_MAX 65536u
@@ -87,7 +90,7 @@ struct homi_queue {
     unsigned char *cq __attribute__((aligned(64)));
     volatile uint32_t *cq_doorbell;
     uint32_t cq_head;
-    uint32_t phase;
+    uint32_t cq_expected;
     uint64_t spurious;
 
     unsigned char *lists;
@@ -109,12 +112,12 @@ struct homi_queue {
  * a doorbell was stored while it is not 0 (it may make a system call). The process must have registered for
  *     MEMBARRIER_CMD_GLOBAL_EXPEDITED, which lets the load of the word go without a fence.
  * csts: the controller's status register, or a copy of it that homid keeps; NULL when neither can be had.
- * cookies: `entries` words of the process's own memory, not device-visible.
- * lists: homi_queue_lists_bytes() bytes, page-aligned, device-visible at lists_iova: PRP lists built on the
- * fly. NULL when every transfer of more than two pages has a prebuilt table (homi_region_map_prebuild()).
- * entries: 2 to CAP.MQES + 1; one stays empty. Need not be a power of two.
- * page_bytes: the controller's page size (CC.MPS), a power of two of at least 4096.
- * max_transfer_bytes: MDTS in bytes; more than HOMI_TRANSFER_BYTES_MAX counts as that.
+ * cookies: `entries` + 1 words of the process's own memory, not device-visible. The last one never looks
+ * free, so that the test for a busy slot finds the end of the ring too. lists: homi_queue_lists_bytes()
+ * bytes, page-aligned, device-visible at lists_iova: PRP lists built on the fly. NULL when every transfer of
+ * more than two pages has a prebuilt table (homi_region_map_prebuild()). entries: 2 to CAP.MQES + 1; one
+ * stays empty. Need not be a power of two. page_bytes: the controller's page size (CC.MPS), a power of two of
+ * at least 4096. max_transfer_bytes: MDTS in bytes; more than HOMI_TRANSFER_BYTES_MAX counts as that.
  */
 struct homi_queue_setup {
     void *sq;
@@ -189,6 +192,7 @@ static inline int homi_queue_init(struct homi_queue *queue, const struct homi_qu
     __builtin_memset(setup->cq, 0, (size_t)setup->entries * HOMI_NVME_CQE_BYTES);
     for (uint32_t i = 0; i < setup->entries; i++)
         setup->cookies[i] = HOMI_COOKIE_NONE;
+    setup->cookies[setup->entries] = 0;
     queue->sq = (unsigned char *)setup->sq;
     queue->cq = (unsigned char *)setup->cq;
     queue->cookies = setup->cookies;
@@ -207,7 +211,7 @@ static inline int homi_queue_init(struct homi_queue *queue, const struct homi_qu
                                     ? setup->max_transfer_bytes
                                     : HOMI_TRANSFER_BYTES_MAX;
     queue->list_stride_bytes = homi_queue_list_stride(setup->max_transfer_bytes, setup->page_bytes);
-    queue->phase = 1;
+    queue->cq_expected = HOMI_CQE_PHASE;
     queue->id = setup->id;
     return 0;
 }
@@ -272,8 +276,7 @@ struct homi_batch {
     struct homi_queue *queue;
     unsigned char *sq;
     uint64_t *cookies;
-    uint32_t tail;
-    uint32_t entries;
+    uint64_t tail;
 };
 
 /*
@@ -293,7 +296,6 @@ HOMI_INLINE struct homi_batch homi_batch_begin(struct homi_queue *queue)
     batch.sq = queue->sq;
     batch.cookies = queue->cookies;
     batch.tail = queue->sq_tail;
-    batch.entries = queue->entries;
     return batch;
 }
 
@@ -356,20 +358,20 @@ HOMI_INLINE void homi_sqe_store(void *slot, uint64_t q0, struct homi_sqe sqe)
  */
 HOMI_INLINE int homi_batch_put(struct homi_batch *batch, struct homi_sqe sqe, uint64_t cookie)
 {
-    uint32_t slot = batch->tail, next = slot + 1;
+    uint64_t slot = batch->tail, next = slot + 1;
 
-    if (homi_unlikely(next == batch->entries))
+    if (homi_unlikely(batch->cookies[next] != HOMI_COOKIE_NONE)) {
+        if (next != batch->queue->entries || batch->cookies[0] != HOMI_COOKIE_NONE)
+            return -EAGAIN;
         next = 0;
-    if (homi_unlikely(batch->cookies[next] != HOMI_COOKIE_NONE))
-        return -EAGAIN;
+    }
     if (homi_unlikely(cookie == HOMI_COOKIE_NONE))
         return -EINVAL;
     HOMI_REQUIRE(batch->queue->open_batches == 1, "the batch was submitted or cancelled already");
     HOMI_REQUIRE(batch->cookies[slot] == HOMI_COOKIE_NONE,
                  "the slot at the tail is busy: the queue is corrupt");
     batch->cookies[slot] = cookie;
-    homi_sqe_store(batch->sq + (size_t)slot * HOMI_NVME_SQE_BYTES, sqe.opcode_nsid | (uint64_t)slot << 16,
-                   sqe);
+    homi_sqe_store(batch->sq + slot * HOMI_NVME_SQE_BYTES, sqe.opcode_nsid | slot << 16, sqe);
     batch->tail = next;
     return 0;
 }
@@ -387,9 +389,9 @@ HOMI_INLINE void homi_batch_submit(struct homi_batch *batch)
 #endif
     if (homi_unlikely(batch->tail == queue->sq_tail))
         return;
-    queue->sq_tail = batch->tail;
+    queue->sq_tail = (uint32_t)batch->tail;
     homi_device_write_barrier();
-    homi_queue_ring(queue, queue->sq_doorbell, batch->tail);
+    homi_queue_ring(queue, queue->sq_doorbell, (uint32_t)batch->tail);
 }
 
 /* Drops the batch's commands; the controller never learns of them, and their cookies do not come back. */
@@ -406,56 +408,80 @@ static inline void homi_batch_cancel(struct homi_batch *batch)
     batch->tail = queue->sq_tail;
 }
 
-typedef uint64_t homi_cqe_word __attribute__((may_alias));
+typedef uint32_t homi_cqe_word __attribute__((may_alias));
+
+/* Frees the slot of a command that completed and stores what became of it; result and status go in one word.
+ */
+HOMI_INLINE bool homi_queue_deliver(uint64_t *cookies, uint32_t cid, uint64_t result_status,
+                                    struct homi_completion *completion)
+{
+    uint64_t cookie = cookies[cid];
+
+    if (homi_unlikely(cookie == HOMI_COOKIE_NONE))
+        return false;
+    cookies[cid] = HOMI_COOKIE_NONE;
+    completion->cookie = cookie;
+    __builtin_memcpy(&completion->result, &result_status, sizeof(result_status));
+    return true;
+}
 
 /*
  * Takes up to `max` completions into `completions`, in the order in which the controller posted them, and
  * rings the completion queue's doorbell once. Returns how many there were; does not wait. An entry whose
  * identifier is out of range or belongs to no command in flight is counted (homi_queue_spurious()), consumed
  * and never delivered.
+ *
+ * Dword 3 of an entry holds the identifier below the phase tag and the status. With the expected phase taken
+ * off it, an entry that is new and a success is just its identifier: one comparison with the size of the
+ * queue tells that, and that the identifier is in range.
  */
 HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_completion *completions,
                                      uint32_t max)
 {
     uint64_t *cookies = queue->cookies;
-    uint32_t entries = queue->entries, head = queue->cq_head, count = 0;
-    uint64_t phase = queue->phase;
-    bool any = false;
+    uint32_t entries = queue->entries, head = queue->cq_head, expected = queue->cq_expected;
+    struct homi_completion *next = completions, *end = completions + max;
+    bool posted = true;
 
     HOMI_REQUIRE(entries != 0, "the queue is not initialised");
     HOMI_REQUIRE(completions != NULL || max == 0, "there is no room for completions");
-    while (count < max) {
-        const homi_cqe_word *cqe = (const homi_cqe_word *)(queue->cq + (size_t)head * HOMI_NVME_CQE_BYTES);
-        uint64_t word = __atomic_load_n(&cqe[1], __ATOMIC_RELAXED);
-        uint64_t status = word >> 48;
-        uint32_t cid = (uint32_t)(word >> 32) & 0xffffu;
+    while (posted && next != end) {
+        const homi_cqe_word *cqe =
+            (const homi_cqe_word *)(void *)(queue->cq + (size_t)head * HOMI_NVME_CQE_BYTES);
+        const homi_cqe_word *cqe_end = cqe + (size_t)(entries - head) * 4;
 
-        if (((status ^ phase) & 1) != 0)
-            break;
-        homi_device_read_barrier();
-        any = true;
-        if (homi_unlikely(++head == entries)) {
+        if ((size_t)(end - next) < entries - head)
+            cqe_end = cqe + (size_t)(end - next) * 4;
+        do {
+            uint32_t word = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ expected, cid = word & 0xffffu;
+            uint64_t status = 0;
+
+            if (homi_unlikely(word >= entries)) {
+                posted = (word & HOMI_CQE_PHASE) == 0;
+                if (!posted)
+                    break;
+                status = (uint64_t)(word >> 17) << 32;
+            }
+            homi_device_read_barrier();
+            if (homi_likely(cid < entries && homi_queue_deliver(cookies, cid, cqe[0] | status, next)))
+                next++;
+            else
+                queue->spurious++;
+            cqe += 4;
+        } while (cqe != cqe_end);
+        head = (uint32_t)((const unsigned char *)cqe - queue->cq) / HOMI_NVME_CQE_BYTES;
+        if (head == entries) {
             head = 0;
-            phase ^= 1;
+            expected ^= HOMI_CQE_PHASE;
         }
-        if (homi_unlikely(cid >= entries || cookies[cid] == HOMI_COOKIE_NONE)) {
-            queue->spurious++;
-            continue;
-        }
-        completions[count].cookie = cookies[cid];
-        completions[count].result = (uint32_t)cqe[0];
-        completions[count].status = (uint16_t)(status >> 1);
-        completions[count].reserved = 0;
-        cookies[cid] = HOMI_COOKIE_NONE;
-        count++;
     }
-    if (any) {
+    if (head != queue->cq_head || expected != queue->cq_expected) {
         queue->cq_head = head;
-        queue->phase = (uint32_t)phase;
+        queue->cq_expected = expected;
         homi_device_read_barrier();
         homi_queue_ring(queue, queue->cq_doorbell, head);
     }
-    return count;
+    return (uint32_t)(next - completions);
 }
 
 /* Entries of the completion queue that answered no command: 0 on a sound controller. */

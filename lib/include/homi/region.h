@@ -37,7 +37,7 @@ struct homi_region_map {
     uint64_t bytes;
     uint64_t iova;
     uint64_t prp_iova;
-    uint32_t prp_reach_bytes;
+    uint32_t prp_reach_pages;
     uint32_t prp_page_shift;
 };
 
@@ -47,20 +47,24 @@ struct homi_region_set {
     uint32_t count;
 };
 
+/* Regions are smaller than this; an offset beyond it comes from an address below the region, or a wild one.
+ */
+#define HOMI_REGION_BYTES_MAX (1ull << 56)
+
 /* Fills a map that has no PRP table. Returns 0, or -EINVAL: empty, misaligned to 4 KiB, or beyond the address
  * space. */
 static inline int homi_region_map_init(struct homi_region_map *map, void *base, uint64_t bytes, uint64_t iova)
 {
     uint64_t start = (uint64_t)(uintptr_t)base;
 
-    if (bytes == 0 || ((start | iova) & 4095u) != 0 || start + (bytes - 1) < start ||
-        iova + (bytes - 1) < iova)
+    if (bytes == 0 || bytes > HOMI_REGION_BYTES_MAX || ((start | iova) & 4095u) != 0 ||
+        start + (bytes - 1) < start || iova + (bytes - 1) < iova)
         return -EINVAL;
     map->base = start;
     map->bytes = bytes;
     map->iova = iova;
     map->prp_iova = 0;
-    map->prp_reach_bytes = 0;
+    map->prp_reach_pages = 0;
     map->prp_page_shift = 0;
     return 0;
 }
