@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The pool: which job runs in which helper, and what becomes of helpers that hang or die. */
+#include "daemon/helper.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/helper_process.h"
+#include "daemon/helper_wire.h"
+
+enum { IDLE_MAX = 4 };
+
+struct job {
+    TAILQ_ENTRY(job) link;
+    struct helper_lane *lane;
+    helper_done done; /* NULL: nobody is interested any more */
+    void *user;
+    unsigned deadline_milliseconds;
+    int error; /* of a job that no helper could take */
+    int fds[HELPER_FDS_MAX];
+    size_t fd_count;
+    struct helper_body body;
+};
+
+enum helper_state { HELPER_IDLE, HELPER_BUSY, HELPER_LEAVING, HELPER_ABANDONED };
+
+struct helper {
+    TAILQ_ENTRY(helper) link;
+    struct helper_pool *pool;
+    enum helper_state state;
+    pid_t pid;
+    int pidfd, socket;
+    struct event *ended, *readable, *deadline;
+    struct job *job;
+    struct helper_inbox inbox;
+};
+
+TAILQ_HEAD(job_list, job);
+
+struct helper_pool {
+    struct event_base *base;
+    char *program;
+    unsigned maximum;
+    struct event *deferred; /* delivers the results of jobs that no helper could take */
+    struct job_list waiting, failed;
+    TAILQ_HEAD(, helper) helpers;
+};
+
+static void pump(struct helper_pool *pool);
+
+static void job_free(struct job *job)
+{
+    if (!job)
+        return;
+    for (size_t i = 0; i < job->fd_count; i++)
+        close(job->fds[i]);
+    free(job);
+}
+
+/* Delivers a result and frees the job; the lane is free again before the callback may use it. */
+static void job_end(struct job *job, struct helper_reply *reply)
+{
+    if (job->lane)
+        job->lane->busy = false;
+    if (job->done)
+        job->done(job->user, reply);
+    job_free(job);
+}
+
+static void job_fail(struct job *job, int error, const char *reason)
+{
+    struct helper_reply reply = {.error = error};
+
+    snprintf(reply.reason, sizeof(reply.reason), "%s", reason);
+    job_end(job, &reply);
+}
+
+static void close_socket(struct helper *helper)
+{
+    if (helper->readable)
+        event_free(helper->readable);
+    if (helper->socket >= 0)
+        close(helper->socket);
+    helper->readable = NULL;
+    helper->socket = -1;
+}
+
+static void helper_free(struct helper *helper)
+{
+    close_socket(helper);
+    helper_inbox_clear(&helper->inbox);
+    if (helper->ended)
+        event_free(helper->ended);
+    if (helper->deadline)
+        event_free(helper->deadline);
+    if (helper->pidfd >= 0)
+        close(helper->pidfd);
+    job_free(helper->job);
+    free(helper);
+}
+
+struct helper_counts helper_pool_counts(const struct helper_pool *pool)
+{
+    struct helper_counts counts = {0};
+    const struct helper *helper;
+    const struct job *job;
+
+    TAILQ_FOREACH (helper, &pool->helpers, link) {
+        counts.idle += helper->state == HELPER_IDLE;
+        counts.busy += helper->state == HELPER_BUSY;
+        counts.abandoned += helper->state == HELPER_ABANDONED;
+    }
+    TAILQ_FOREACH (job, &pool->waiting, link)
+        counts.waiting++;
+    return counts;
+}
+
+/* The helper has no job any more: keep it, or let it go when enough are idle. */
+static void rest(struct helper *helper)
+{
+    helper->state = HELPER_IDLE;
+    if (helper_pool_counts(helper->pool).idle > IDLE_MAX) {
+        helper->state = HELPER_LEAVING;
+        close_socket(helper);
+    }
+}
+
+static void abandon(struct helper *helper)
+{
+    helper->state = HELPER_ABANDONED;
+    kill(helper->pid, SIGKILL);
+    close_socket(helper);
+    event_del(helper->deadline);
+    helper_inbox_clear(&helper->inbox);
+}
+
+static void deliver(struct helper *helper)
+{
+    struct job *job = helper->job;
+    struct helper_inbox inbox = helper->inbox;
+    struct helper_reply reply = {.error = inbox.body.error,
+                                 .nvme_status = inbox.body.nvme_status,
+                                 .data = inbox.body.data,
+                                 .bytes = inbox.body.bytes,
+                                 .fds = inbox.fds,
+                                 .fd_count = inbox.fd_count};
+
+    memcpy(reply.reason, inbox.body.reason, sizeof(reply.reason));
+    helper->job = NULL;
+    helper->inbox.fd_count = 0;
+    event_del(helper->deadline);
+    rest(helper);
+    job_end(job, &reply);
+    helper_inbox_clear(&inbox);
+}
+
+static void on_readable(evutil_socket_t fd, short events, void *user)
+{
+    struct helper *helper = user;
+    struct helper_pool *pool = helper->pool;
+    (void)fd;
+    (void)events;
+
+    int r = helper_receive(helper->socket, &helper->inbox);
+    if (r == 1 && helper->job) {
+        deliver(helper);
+        pump(pool);
+    } else if (r < 0 && r != -EAGAIN && r != -EPIPE) {
+        /* The end of the process says what happened to the job. */
+        kill(helper->pid, SIGKILL);
+    } else if (r == -EPIPE) {
+        event_del(helper->readable);
+    }
+}
+
+/* What the helper still sent before it ended counts. */
+static void receive_last(struct helper *helper)
+{
+    int r = 0;
+
+    while (helper->job && helper->socket >= 0 && r >= 0) {
+        r = helper_receive(helper->socket, &helper->inbox);
+        if (r == 1)
+            deliver(helper);
+    }
+}
+
+static void on_ended(evutil_socket_t fd, short events, void *user)
+{
+    struct helper *helper = user;
+    struct helper_pool *pool = helper->pool;
+    char reason[HELPER_REASON_BYTES];
+    int status = 0;
+    (void)fd;
+    (void)events;
+
+    receive_last(helper);
+    waitpid(helper->pid, &status, 0);
+    TAILQ_REMOVE(&pool->helpers, helper, link);
+    struct job *job = helper->job;
+    helper->job = NULL;
+    if (job) {
+        snprintf(reason, sizeof(reason), "helper process %d ended (%s %d)", (int)helper->pid,
+                 WIFSIGNALED(status) ? "signal" : "status",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        job_fail(job, -EPIPE, reason);
+    }
+    helper_free(helper);
+    pump(pool);
+}
+
+static void on_deadline(evutil_socket_t fd, short events, void *user)
+{
+    struct helper *helper = user;
+    struct helper_pool *pool = helper->pool;
+    struct job *job = helper->job;
+    char reason[HELPER_REASON_BYTES];
+    (void)fd;
+    (void)events;
+
+    if (!job)
+        return;
+    snprintf(reason, sizeof(reason), "no end within %u ms; helper process %d left behind",
+             job->deadline_milliseconds, (int)helper->pid);
+    helper->job = NULL;
+    abandon(helper);
+    job_fail(job, -ETIMEDOUT, reason);
+    pump(pool);
+}
+
+static int helper_start(struct helper_pool *pool, struct helper **ret_helper)
+{
+    struct helper *helper = calloc(1, sizeof(*helper));
+    int r;
+
+    if (!helper)
+        return -ENOMEM;
+    r = helper_spawn(pool->program, &helper->pid, &helper->pidfd, &helper->socket);
+    if (r < 0) {
+        free(helper);
+        return r;
+    }
+    helper->pool = pool;
+    helper->ended = event_new(pool->base, helper->pidfd, EV_READ, on_ended, helper);
+    helper->readable = event_new(pool->base, helper->socket, EV_READ | EV_PERSIST, on_readable, helper);
+    helper->deadline = evtimer_new(pool->base, on_deadline, helper);
+    if (!helper->ended || !helper->readable || !helper->deadline || event_add(helper->ended, NULL) < 0 ||
+        event_add(helper->readable, NULL) < 0) {
+        kill(helper->pid, SIGKILL);
+        waitpid(helper->pid, NULL, 0);
+        helper_free(helper);
+        return -ENOMEM;
+    }
+    TAILQ_INSERT_TAIL(&pool->helpers, helper, link);
+    *ret_helper = helper;
+    return 0;
+}
+
+/* 0, 1: none is free and no more may be started, or a negative errno. */
+static int find_helper(struct helper_pool *pool, struct helper **ret_helper)
+{
+    struct helper *helper;
+    unsigned count = 0;
+
+    TAILQ_FOREACH (helper, &pool->helpers, link) {
+        if (helper->state == HELPER_IDLE) {
+            *ret_helper = helper;
+            return 0;
+        }
+        count++;
+    }
+    if (count >= pool->maximum)
+        return 1;
+    return helper_start(pool, ret_helper);
+}
+
+static int hand_over(struct helper *helper, struct job *job)
+{
+    struct timeval deadline = {.tv_sec = job->deadline_milliseconds / 1000,
+                               .tv_usec = job->deadline_milliseconds % 1000 * 1000};
+    int r = 0;
+
+    job->body.fd_count = (uint32_t)job->fd_count;
+    if (job->fd_count)
+        r = helper_send_fds(helper->socket, job->fds, job->fd_count);
+    for (size_t i = 0; i < job->fd_count; i++)
+        close(job->fds[i]);
+    job->fd_count = 0;
+    if (r == 0)
+        r = helper_send_body(helper->socket, &job->body);
+    if (r < 0)
+        return r;
+    helper->job = job;
+    helper->state = HELPER_BUSY;
+    event_add(helper->deadline, &deadline);
+    return 0;
+}
+
+/* Takes the job off the waiting list, into a helper or into the failed list. false: no helper is free. */
+static bool start_job(struct helper_pool *pool, struct job *job)
+{
+    struct helper *helper = NULL;
+
+    int r = find_helper(pool, &helper);
+    if (r > 0)
+        return false;
+    TAILQ_REMOVE(&pool->waiting, job, link);
+    if (job->lane)
+        job->lane->busy = true;
+    if (r == 0) {
+        r = hand_over(helper, job);
+        if (r < 0)
+            abandon(helper);
+    }
+    if (r < 0) {
+        job->error = r;
+        TAILQ_INSERT_TAIL(&pool->failed, job, link);
+        event_active(pool->deferred, EV_TIMEOUT, 0);
+    }
+    return true;
+}
+
+static void pump(struct helper_pool *pool)
+{
+    struct job *job = TAILQ_FIRST(&pool->waiting);
+
+    while (job) {
+        struct job *next = TAILQ_NEXT(job, link);
+        if (!(job->lane && job->lane->busy) && !start_job(pool, job))
+            return;
+        job = next;
+    }
+}
+
+static void on_deferred(evutil_socket_t fd, short events, void *user)
+{
+    struct helper_pool *pool = user;
+    struct job *job;
+    char reason[HELPER_REASON_BYTES];
+    (void)fd;
+    (void)events;
+
+    while ((job = TAILQ_FIRST(&pool->failed))) {
+        TAILQ_REMOVE(&pool->failed, job, link);
+        snprintf(reason, sizeof(reason), "no helper process: %s", strerror(-job->error));
+        job_fail(job, job->error, reason);
+    }
+    pump(pool);
+}
+
+static int take_fds(struct job *job, const struct helper_request *request)
+{
+    for (; job->fd_count < request->fd_count; job->fd_count++) {
+        int fd = request->fds[job->fd_count];
+        if (!request->take_fds)
+            fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return -errno;
+        job->fds[job->fd_count] = fd;
+    }
+    return 0;
+}
+
+int helper_run(struct helper_pool *pool, struct helper_lane *lane, const struct helper_request *request,
+               helper_done done, void *user)
+{
+    if (request->bytes > HELPER_BYTES_MAX || request->fd_count > HELPER_FDS_MAX)
+        return -EINVAL;
+    struct job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return -ENOMEM;
+    int r = take_fds(job, request);
+    if (r < 0) {
+        job_free(job);
+        return r;
+    }
+    job->lane = lane;
+    job->done = done;
+    job->user = user;
+    job->deadline_milliseconds = request->deadline_milliseconds;
+    job->body.job = request->job;
+    job->body.bytes = (uint32_t)request->bytes;
+    if (request->bytes)
+        memcpy(job->body.data, request->data, request->bytes);
+    TAILQ_INSERT_TAIL(&pool->waiting, job, link);
+    pump(pool);
+    return 0;
+}
+
+static void drop_lane(struct job_list *list, const struct helper_lane *lane)
+{
+    struct job *job = TAILQ_FIRST(list);
+
+    while (job) {
+        struct job *next = TAILQ_NEXT(job, link);
+        if (job->lane == lane) {
+            TAILQ_REMOVE(list, job, link);
+            job_free(job);
+        }
+        job = next;
+    }
+}
+
+void helper_cancel(struct helper_pool *pool, struct helper_lane *lane)
+{
+    struct helper *helper;
+
+    TAILQ_FOREACH (helper, &pool->helpers, link) {
+        if (helper->job && helper->job->lane == lane) {
+            helper->job->lane = NULL;
+            helper->job->done = NULL;
+        }
+    }
+    drop_lane(&pool->waiting, lane);
+    drop_lane(&pool->failed, lane);
+}
+
+int helper_pool_new(struct event_base *base, const char *program, unsigned maximum,
+                    struct helper_pool **ret_pool)
+{
+    struct helper_pool *pool = calloc(1, sizeof(*pool));
+
+    if (!pool)
+        return -ENOMEM;
+    TAILQ_INIT(&pool->waiting);
+    TAILQ_INIT(&pool->failed);
+    TAILQ_INIT(&pool->helpers);
+    pool->base = base;
+    pool->maximum = maximum;
+    pool->program = strdup(program);
+    pool->deferred = evtimer_new(base, on_deferred, pool);
+    if (!pool->program || !pool->deferred) {
+        helper_pool_free(pool);
+        return -ENOMEM;
+    }
+    *ret_pool = pool;
+    return 0;
+}
+
+static void free_jobs(struct job_list *list)
+{
+    struct job *job;
+
+    while ((job = TAILQ_FIRST(list))) {
+        TAILQ_REMOVE(list, job, link);
+        job_free(job);
+    }
+}
+
+void helper_pool_free(struct helper_pool *pool)
+{
+    struct helper *helper;
+
+    if (!pool)
+        return;
+    while ((helper = TAILQ_FIRST(&pool->helpers))) {
+        TAILQ_REMOVE(&pool->helpers, helper, link);
+        kill(helper->pid, SIGKILL);
+        /* One that cannot die is init's to collect. */
+        waitpid(helper->pid, NULL, WNOHANG);
+        helper_free(helper);
+    }
+    free_jobs(&pool->waiting);
+    free_jobs(&pool->failed);
+    if (pool->deferred)
+        event_free(pool->deferred);
+    free(pool->program);
+    free(pool);
+}
