@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/peer.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/peer_identity.h"
+#include "daemon/server.h"
+#include "proto/json.h"
+#include "proto/transport.h"
+
+static void on_event(evutil_socket_t fd, short what, void *user);
+
+/* Listens for `interest` from now on. A peer that is written to must read within the time-out. */
+static int want(struct peer *peer, short interest)
+{
+    static const struct timeval patience = {.tv_sec = SERVER_WRITE_SECONDS};
+    if (peer->interest == interest)
+        return 0;
+    event_del(peer->event);
+    if (event_assign(peer->event, peer->shared->base, peer->fd, interest, on_event, peer) < 0 ||
+        event_add(peer->event, interest & EV_WRITE ? &patience : NULL) < 0)
+        return -ENOMEM;
+    peer->interest = interest;
+    return 0;
+}
+
+/* The core learns of a tenant's process with its first call: most of the idle ones never make one. */
+static int introduce(struct peer *peer)
+{
+    struct api_session *session = &peer->session;
+    struct core_peer credentials;
+    gid_t *groups = NULL;
+    if (session->kind != API_TENANT || session->client)
+        return 0;
+    int r = peer_credentials(peer->fd, &credentials);
+    if (r == 0)
+        r = peer_groups(peer->fd, &groups, &credentials.group_count);
+    credentials.groups = groups;
+    if (r == 0)
+        r = core_client_new(session->context->core, &credentials, session, &session->client);
+    free(groups);
+    return r;
+}
+
+static int refuse(struct peer *peer)
+{
+    char error[64];
+    json_object *parameters = json_object_new_object();
+    snprintf(error, sizeof error, "io.homi.%s.QuotaExceeded",
+             peer->session.kind == API_ADMIN ? "Admin" : "Tenant");
+    json_object_object_add(parameters, "quota", json_object_new_string("connections"));
+    json_object_object_add(parameters, "limit", json_object_new_int64(peer->limit));
+    json_object_object_add(parameters, "used", json_object_new_int64(peer->limit));
+    int r = varlink_service_error(peer->shared->api->services[peer->session.kind], peer->session.connection,
+                                  error, parameters);
+    json_object_put(parameters);
+    peer->ending = true;
+    return r;
+}
+
+static int handle(struct peer *peer, struct varlink_message *message)
+{
+    if (!peer->account)
+        return refuse(peer);
+    int r = introduce(peer);
+    return r < 0 ? r : api_session_dispatch(&peer->session, message);
+}
+
+/*
+ * Sends what is queued, takes the calls that are there, and arranges for what comes next. Calls are taken
+ * only while the peer reads its answers. Returns a negative errno when the connection is over.
+ */
+static int serve(struct peer *peer)
+{
+    struct api_session *session = &peer->session;
+    struct varlink_message message;
+    int r = session->failure, sent = 1;
+    peer->serving = true;
+    while (r == 0) {
+        sent = varlink_transport_send(peer->fd, session->connection);
+        if (sent <= 0 || peer->ending || varlink_connection_call_pending(session->connection)) {
+            r = sent < 0 ? sent : 0;
+            break;
+        }
+        r = varlink_connection_next(session->connection, &message);
+        if (r <= 0)
+            break;
+        r = handle(peer, &message);
+        varlink_message_clear(&message);
+        if (r == 0)
+            r = session->failure;
+    }
+    peer->serving = false;
+    if (r < 0)
+        return r;
+    if (sent == 0)
+        return want(peer, EV_WRITE | EV_CLOSED | EV_PERSIST);
+    if (peer->ending)
+        return -ESHUTDOWN;
+    bool pending = varlink_connection_call_pending(session->connection);
+    return want(peer, pending ? EV_CLOSED | EV_PERSIST : EV_READ | EV_PERSIST);
+}
+
+/* One that sent what is no call gets told why, as far as its socket takes it, before it is closed. */
+static void explain(struct peer *peer)
+{
+    struct varlink_connection *connection = peer->session.connection;
+    enum varlink_violation violation = varlink_connection_violation(connection);
+    struct iovec unsent;
+    const int *fds;
+    unsigned fd_count;
+    char text[256];
+    if (violation == VARLINK_VIOLATION_NONE || violation == VARLINK_VIOLATION_OVERFLOW ||
+        varlink_connection_output(connection, &unsent, &fds, &fd_count) > 0)
+        return;
+    const char *why = violation == VARLINK_VIOLATION_JSON
+                          ? json_defect_text(varlink_connection_json_defect(connection))
+                          : varlink_violation_text(violation);
+    int length = snprintf(text, sizeof text,
+                          "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
+                          "\"message: %s\"}}",
+                          why);
+    if (length > 0 && (size_t)length < sizeof text)
+        (void)send(peer->fd, text, (size_t)length + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void end_for(struct peer *peer, int error)
+{
+    const char *why = strerror(-error);
+    if (error == -EPROTO) {
+        explain(peer);
+        why = varlink_violation_text(varlink_connection_violation(peer->session.connection));
+    } else if (error == -ENOBUFS || error == -ETIMEDOUT) {
+        why = "it does not read what it asked for";
+    } else if (error == -ESHUTDOWN || error == -EPIPE || error == -ECONNRESET) {
+        why = NULL;
+    }
+    peer_end(peer, why);
+}
+
+static int on_readable(struct peer *peer)
+{
+    int r = varlink_transport_receive(peer->fd, peer->session.connection);
+    if (r < 0 && r != -EAGAIN)
+        return r;
+    if (r == 0) /* the answers to what came before are owed still */
+        peer->ending = true;
+    return serve(peer);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd;
+    struct peer *peer = user;
+    int r;
+    if (what & EV_READ)
+        r = on_readable(peer);
+    else if (what & EV_CLOSED)
+        r = -ESHUTDOWN;
+    else if (what & EV_TIMEOUT)
+        r = -ETIMEDOUT;
+    else
+        r = serve(peer);
+    if (r < 0)
+        end_for(peer, r);
+}
+
+/* Whoever answers may be deep in another connection's call, so this one is looked after from the loop. */
+static void wake(struct api_session *session)
+{
+    struct peer *peer = (struct peer *)session; /* its first member */
+    if (!peer->serving)
+        event_active(peer->event, EV_SIGNAL, 1);
+}
+
+static int watch(struct peer *peer, const struct core_peer *credentials)
+{
+    if (peer->session.kind != API_TENANT || !peer->account)
+        return 0;
+    peer->pidfd = peer_pidfd(peer->fd, credentials);
+    if (peer->pidfd < 0)
+        return peer->pidfd;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
+    return epoll_ctl(peer->shared->deaths, EPOLL_CTL_ADD, peer->pidfd, &event) < 0 ? -errno : 0;
+}
+
+static void destroy(struct peer *peer)
+{
+    if (peer->event)
+        event_free(peer->event);
+    varlink_connection_free(peer->session.connection);
+    close(peer->fd);
+    if (peer->pidfd >= 0)
+        close(peer->pidfd);
+    free(peer);
+}
+
+int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum api_kind kind,
+             struct peer_account *account, unsigned limit, const struct core_peer *credentials, bool operator)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+    if (!peer) {
+        close(fd);
+        return -ENOMEM;
+    }
+    peer->shared = shared;
+    peer->list = list;
+    peer->account = account;
+    peer->limit = limit;
+    peer->fd = fd;
+    peer->pidfd = -1;
+    peer->session = (struct api_session){.context = shared->api,
+                                         .wake = wake,
+                                         .pid = credentials->pid,
+                                         .uid = credentials->uid,
+                                         .kind = (uint8_t)kind,
+                                         .operator= operator, };
+    peer->event = event_new(shared->base, fd, EV_READ | EV_PERSIST, on_event, peer);
+    int r = peer->event ? varlink_connection_new(VARLINK_SERVER, &peer->session.connection) : -ENOMEM;
+    if (r == 0)
+        r = watch(peer, credentials);
+    if (r == 0)
+        r = want(peer, EV_READ | EV_PERSIST);
+    if (r < 0) {
+        destroy(peer);
+        return r;
+    }
+    TAILQ_INSERT_TAIL(list, peer, entry);
+    return 0;
+}
+
+void peer_end(struct peer *peer, const char *why)
+{
+    struct peer_shared *shared = peer->shared;
+    struct peer_account *account = peer->account;
+    uint8_t kind = peer->session.kind;
+    if (why) {
+        const struct log_fields fields = {.pid = peer->session.pid, .uid = peer->session.uid};
+        log_write(shared->log, LOG_NOTICE, &fields, "connection of pid %d, uid %u closed: %s",
+                  (int)peer->session.pid, (unsigned)peer->session.uid, why);
+    }
+    TAILQ_REMOVE(peer->list, peer, entry);
+    api_session_close(&peer->session);
+    destroy(peer);
+    shared->ended(shared->user, account, kind);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/peer_identity.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* since Linux 6.5 */
+#endif
+
+int peer_credentials(int fd, struct core_peer *ret_peer)
+{
+    struct ucred credentials;
+    socklen_t bytes = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) < 0)
+        return -errno;
+    *ret_peer = (struct core_peer){.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+    return 0;
+}
+
+int peer_groups(int fd, gid_t **ret_groups, size_t *ret_count)
+{
+    socklen_t bytes = 64 * sizeof(gid_t);
+    for (;;) {
+        gid_t *groups = malloc(bytes ? bytes : 1);
+        if (!groups)
+            return -ENOMEM;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) == 0) {
+            *ret_groups = groups;
+            *ret_count = bytes / sizeof *groups;
+            return 0;
+        }
+        free(groups);
+        if (errno != ERANGE) /* which says how much is needed */
+            return -errno;
+    }
+}
+
+/* Whether a process still runs as a user, by any of its four user ids. */
+static bool runs_as(pid_t pid, uid_t uid)
+{
+    char path[32], line[256];
+    unsigned ids[4];
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    while (!found && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "Uid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4)
+            found = ids[0] == uid || ids[1] == uid || ids[2] == uid || ids[3] == uid;
+    }
+    fclose(file);
+    return found;
+}
+
+int peer_pidfd(int fd, const struct core_peer *peer)
+{
+    int pidfd = -1;
+    socklen_t bytes = sizeof pidfd;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &bytes) == 0)
+        return pidfd;
+    if (errno != ENOPROTOOPT)
+        return errno == EINVAL ? -ESRCH : -errno;
+
+    pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    /*
+     * The number may be another process's by now. The look at /proc is about the process of the pidfd, since
+     * that is alive after it.
+     */
+    if (!runs_as(peer->pid, peer->uid) || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0) {
+        close(pidfd);
+        return -ESRCH;
+    }
+    return pidfd;
+}

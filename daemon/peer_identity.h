@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who is at the other end of a socket, and how to learn that this process ended. */
+#ifndef HOMI_DAEMON_PEER_IDENTITY_H
+#define HOMI_DAEMON_PEER_IDENTITY_H
+
+#include "daemon/core/core.h"
+
+/* The process that connected (SO_PEERCRED); groups are left out. Returns 0 or a negative errno. */
+int peer_credentials(int fd, struct core_peer *ret_peer);
+/* Its supplementary groups (SO_PEERGROUPS); the caller frees them. Returns 0 or a negative errno. */
+int peer_groups(int fd, gid_t **ret_groups, size_t *ret_count);
+
+/*
+ * A pidfd of the process that connected, or -ESRCH when that is gone, or another negative errno. Exact with
+ * SO_PEERPIDFD (Linux 6.5). Before, the process that has the number now is taken if it runs as the same user:
+ * a number that was used again by the same user between connect and accept is not told apart, and then the
+ * connection ends with that process, if it does not end before.
+ */
+int peer_pidfd(int fd, const struct core_peer *peer);
+
+#endif

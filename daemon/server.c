@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/server.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/api/events.h"
+#include "daemon/loop.h"
+#include "daemon/peer.h"
+#include "daemon/peer_identity.h"
+
+#define ACCEPT_BURST 16 /* connections taken before others get their turn */
+
+/* A user's connections; there while it has any. */
+struct peer_account {
+    TAILQ_ENTRY(peer_account) entry;
+    uid_t uid;
+    unsigned connections;
+};
+
+struct server {
+    struct server_options options;
+    struct api_context api;
+    struct peer_shared shared;
+    struct event *listeners[2], *deaths, *resume;
+    struct peer_list peers, refused;
+    TAILQ_HEAD(, peer_account) accounts; /* of the tenants' socket; an operator's has no limit per user */
+    struct peer_account operators;
+    unsigned connections[2], refused_count;
+    bool paused, stopped;
+};
+
+/* ---- accounts ---- */
+
+static struct peer_account *account_of(struct server *server, uid_t uid)
+{
+    struct peer_account *account;
+    TAILQ_FOREACH (account, &server->accounts, entry) {
+        if (account->uid == uid)
+            return account;
+    }
+    account = calloc(1, sizeof *account);
+    if (account) {
+        account->uid = uid;
+        TAILQ_INSERT_TAIL(&server->accounts, account, entry);
+    }
+    return account;
+}
+
+static void release_account(struct server *server, struct peer_account *account)
+{
+    if (account->connections == 0 && account != &server->operators) {
+        TAILQ_REMOVE(&server->accounts, account, entry);
+        free(account);
+    }
+}
+
+/* ---- accepting ---- */
+
+static void set_accepting(struct server *server, bool accepting)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        if (accepting)
+            event_add(server->listeners[kind], NULL);
+        else
+            event_del(server->listeners[kind]);
+    }
+    server->paused = !accepting;
+}
+
+static void pause_accepting(struct server *server, int error)
+{
+    static const struct timeval delay = {.tv_sec = SERVER_PAUSE_SECONDS};
+    log_write(server->options.log, LOG_WARNING, NULL, "not accepting connections for now: %s",
+              strerror(error));
+    set_accepting(server, false);
+    event_add(server->resume, &delay);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what;
+    struct server *server = user;
+    if (!server->stopped)
+        set_accepting(server, true);
+}
+
+static void on_ended(void *user, struct peer_account *account, uint8_t kind)
+{
+    struct server *server = user;
+    if (account) {
+        server->connections[kind]--;
+        account->connections--;
+        release_account(server, account);
+    } else {
+        server->refused_count--;
+    }
+    if (server->paused && !server->stopped) {
+        event_del(server->resume);
+        set_accepting(server, true);
+    }
+}
+
+static bool is_operator(const struct config *config, int fd, const struct core_peer *peer)
+{
+    gid_t *groups = NULL;
+    size_t count = 0;
+    if (peer->uid == 0)
+        return true;
+    if (!config->admin_group_known || peer_groups(fd, &groups, &count) < 0)
+        return false;
+    bool member = peer->gid == config->admin_group;
+    for (size_t i = 0; !member && i < count; i++)
+        member = groups[i] == config->admin_group;
+    free(groups);
+    return member;
+}
+
+/* The limit that one more connection would break, or 0. */
+static unsigned broken_limit(const struct server *server, int kind, const struct peer_account *account)
+{
+    const struct config_limits *limits = &server->options.config->limits;
+    unsigned all = kind == API_TENANT ? limits->connections : limits->admin_connections;
+    if (server->connections[kind] >= all)
+        return all;
+    if (kind == API_TENANT && account->connections >= limits->connections_per_uid)
+        return limits->connections_per_uid;
+    return 0;
+}
+
+static int admit_refused(struct server *server, int fd, int kind, unsigned limit,
+                         const struct core_peer *credentials)
+{
+    const struct log_fields fields = {.pid = credentials->pid, .uid = credentials->uid};
+    log_write(server->options.log, LOG_NOTICE, &fields,
+              "connection of pid %d, uid %u refused: there are %u, which is the limit", (int)credentials->pid,
+              (unsigned)credentials->uid, limit);
+    if (server->refused_count == SERVER_REFUSED_MAX)
+        peer_end(TAILQ_FIRST(&server->refused), NULL);
+    int r =
+        peer_new(&server->shared, &server->refused, fd, (enum api_kind)kind, NULL, limit, credentials, false);
+    if (r == 0)
+        server->refused_count++;
+    return r;
+}
+
+static int admit(struct server *server, int fd, int kind)
+{
+    struct core_peer credentials;
+    int r = peer_credentials(fd, &credentials);
+    struct peer_account *account = NULL;
+    if (r == 0)
+        account = kind == API_ADMIN ? &server->operators : account_of(server, credentials.uid);
+    if (!account) {
+        close(fd);
+        return r < 0 ? r : -ENOMEM;
+    }
+    unsigned limit = broken_limit(server, kind, account);
+    if (limit > 0) {
+        r = admit_refused(server, fd, kind, limit, &credentials);
+    } else {
+        bool operator= kind == API_ADMIN && is_operator(server->options.config, fd, &credentials);
+        r = peer_new(&server->shared, &server->peers, fd, (enum api_kind)kind, account, 0,
+                     &credentials, operator);
+        if (r == 0) {
+            account->connections++;
+            server->connections[kind]++;
+        }
+    }
+    release_account(server, account);
+    return r;
+}
+
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void on_connection(evutil_socket_t listener, short what, void *user)
+{
+    (void)what;
+    struct server *server = user;
+    int kind = listener == server->options.listeners[API_ADMIN] ? API_ADMIN : API_TENANT;
+    for (unsigned i = 0; i < ACCEPT_BURST && !server->paused; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int error = fd < 0 ? errno : -admit(server, fd, kind);
+        if (is_shortage(error))
+            pause_accepting(server, error);
+        else if (fd < 0)
+            break;
+        else if (error && error != ESRCH)
+            log_write(server->options.log, LOG_WARNING, NULL, "connection not served: %s", strerror(error));
+    }
+}
+
+/* One at a time, since ending one peer may end what another event of the same batch is about. */
+static void on_deaths(evutil_socket_t fd, short what, void *user)
+{
+    (void)what, (void)user;
+    struct epoll_event event;
+    while (epoll_wait(fd, &event, 1, 0) == 1)
+        peer_end(event.data.ptr, NULL);
+}
+
+/* ---- life ---- */
+
+static int make_events(struct server *server)
+{
+    struct event_base *base = server->options.base;
+    server->shared.deaths = epoll_create1(EPOLL_CLOEXEC);
+    if (server->shared.deaths < 0)
+        return -errno;
+    server->deaths = event_new(base, server->shared.deaths, EV_READ | EV_PERSIST, on_deaths, server);
+    server->resume = evtimer_new(base, on_resume, server);
+    if (!server->deaths || !server->resume || event_add(server->deaths, NULL) < 0)
+        return -ENOMEM;
+    for (int kind = 0; kind < 2; kind++) {
+        server->listeners[kind] =
+            event_new(base, server->options.listeners[kind], EV_READ | EV_PERSIST, on_connection, server);
+        if (!server->listeners[kind] || event_add(server->listeners[kind], NULL) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int server_new(const struct server_options *options, struct server **ret_server)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return -ENOMEM;
+    server->options = *options;
+    TAILQ_INIT(&server->peers);
+    TAILQ_INIT(&server->refused);
+    TAILQ_INIT(&server->accounts);
+    server->shared = (struct peer_shared){
+        .base = options->base,
+        .log = options->log,
+        .api = &server->api,
+        .ended = on_ended,
+        .user = server,
+        .deaths = -1,
+    };
+    server->api.core = options->core;
+    server->api.config = &options->config->core;
+    server->api.started = loop_now();
+    int r = api_context_init(&server->api);
+    if (r == 0)
+        r = events_new(options->config->limits.monitors, &server->api.events);
+    if (r == 0)
+        r = make_events(server);
+    if (r < 0) {
+        server_free(server);
+        return r;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+void server_stop(struct server *server)
+{
+    server->stopped = true;
+    for (int kind = 0; kind < 2; kind++) {
+        if (server->listeners[kind])
+            event_del(server->listeners[kind]);
+    }
+    while (!TAILQ_EMPTY(&server->peers))
+        peer_end(TAILQ_FIRST(&server->peers), NULL);
+    while (!TAILQ_EMPTY(&server->refused))
+        peer_end(TAILQ_FIRST(&server->refused), NULL);
+}
+
+static void free_event(struct event *event)
+{
+    if (event)
+        event_free(event);
+}
+
+void server_free(struct server *server)
+{
+    if (!server)
+        return;
+    server_stop(server);
+    free_event(server->listeners[0]);
+    free_event(server->listeners[1]);
+    free_event(server->deaths);
+    free_event(server->resume);
+    if (server->shared.deaths >= 0)
+        close(server->shared.deaths);
+    events_free(server->api.events);
+    api_context_clear(&server->api);
+    free(server);
+}
+
+void server_event(struct server *server, const struct core_event *event)
+{
+    if (event->lease &&
+        (event->kind == CORE_EVENT_LEASE_ENDED || event->kind == CORE_EVENT_LEASE_REVOKED ||
+         event->kind == CORE_EVENT_FUNCTION_RESET || event->kind == CORE_EVENT_FUNCTION_FAILED))
+        api_forget_lease(&server->api, event->lease);
+    events_publish(server->api.events, event);
+}
+
+unsigned server_connections(const struct server *server)
+{
+    return server->connections[API_TENANT] + server->connections[API_ADMIN];
+}

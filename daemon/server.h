@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The connections of tenants and operators. The server accepts them within the configured limits and owns
+ * them; it never blocks, and no peer can make it wait or grow:
+ *
+ * - A peer is read one message at a time, and not at all while it has a call under way or an answer unread.
+ * - One that does not read its answer for SERVER_WRITE_SECONDS is dropped, a monitor that does not read at
+ * once when its queue is full.
+ * - A connection over a limit is kept among SERVER_REFUSED_MAX others just long enough to answer its first
+ * call with QuotaExceeded; when there are more of these, the oldest is closed unanswered.
+ * - When descriptors run out, accepting pauses until a connection ends or SERVER_PAUSE_SECONDS passed.
+ * - The end of the process that connected ends the connection, also when a child of it still holds the
+ * socket. So does closing, or shutting down its sending side, while a call is under way.
+ */
+#ifndef HOMI_DAEMON_SERVER_H
+#define HOMI_DAEMON_SERVER_H
+
+#include "daemon/api/session.h"
+#include "daemon/config.h"
+#include "daemon/log.h"
+
+#define SERVER_WRITE_SECONDS 30
+#define SERVER_PAUSE_SECONDS 1
+#define SERVER_REFUSED_MAX   32
+
+struct event_base;
+struct server;
+
+struct server_options {
+    struct event_base *base;
+    struct core *core;
+    const struct config *config;
+    const struct log *log;
+    int listeners[2]; /* by enum api_kind; borrowed, non-blocking */
+};
+
+/* What the options point to must outlive the server. Returns 0 or a negative errno. */
+int server_new(const struct server_options *options, struct server **ret_server);
+void server_free(struct server *server); /* NULL-safe; ends every connection */
+
+void server_event(struct server *server, const struct core_event *event); /* tells those who monitor */
+void server_stop(struct server *server); /* accepts nobody any more and ends every connection */
+unsigned server_connections(const struct server *server); /* refused ones not included */
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+static const char *const names[2] = {"tenant", "admin"};
+
+/* Takes what systemd handed in. A descriptor that nobody here knows is closed and named. */
+static int take_handed_in(const struct log *log, struct sockets *sockets)
+{
+    char **handed = NULL;
+    int count = sd_listen_fds_with_names(1, &handed);
+    if (count < 0)
+        return count;
+    for (int i = 0; i < count; i++) {
+        int fd = SD_LISTEN_FDS_START + i, kind;
+        for (kind = 0; kind < 2; kind++) {
+            if (strcmp(handed[i], names[kind]) == 0 && sockets->fds[kind] < 0)
+                break;
+        }
+        if (kind < 2 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 &&
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0) {
+            sockets->fds[kind] = fd;
+        } else {
+            log_write(log, LOG_WARNING, NULL,
+                      "closing descriptor \"%s\", which systemd handed in for nothing", handed[i]);
+            close(fd);
+        }
+        free(handed[i]);
+    }
+    free(handed);
+    return 0;
+}
+
+/* Whether somebody answers at a path; a socket that was left behind refuses. */
+static bool is_in_use(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool answered =
+        fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
+    if (fd >= 0)
+        close(fd);
+    return answered;
+}
+
+static int make_folder(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    strcpy(folder, path);
+    char *slash = strrchr(folder, '/');
+    if (slash == folder)
+        return 0;
+    *slash = '\0';
+    return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int set_access(const char *path, int kind, const struct config *config)
+{
+    if (kind == 1 && config->admin_group_known && geteuid() == 0 &&
+        chown(path, (uid_t)-1, config->admin_group) < 0)
+        return -errno;
+    return chmod(path, kind == 0 ? 0666 : 0660) < 0 ? -errno : 0;
+}
+
+static int listen_at(const char *path, int kind, const struct config *config, int *ret_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path); /* the configuration was checked to fit */
+    if (is_in_use(&address))
+        return -EADDRINUSE;
+    struct stat status;
+    int r = make_folder(path);
+    if (r == 0 && lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) && unlink(path) < 0)
+        r = -errno;
+    if (r < 0)
+        return r;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0)
+        r = -errno;
+    if (r == 0)
+        r = set_access(path, kind, config);
+    if (r == 0 && listen(fd, BACKLOG) < 0)
+        r = -errno;
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int sockets_open(const struct config *config, const struct log *log, struct sockets *ret_sockets)
+{
+    struct sockets sockets = {.fds = {-1, -1}, .paths = {config->tenant_socket, config->admin_socket}};
+    int r = take_handed_in(log, &sockets);
+    for (int kind = 0; r == 0 && kind < 2; kind++) {
+        if (sockets.fds[kind] >= 0)
+            continue;
+        r = listen_at(sockets.paths[kind], kind, config, &sockets.fds[kind]);
+        sockets.own[kind] = r == 0;
+        if (r < 0)
+            log_write(log, LOG_ERR, NULL, "cannot listen at %s: %s", sockets.paths[kind], strerror(-r));
+    }
+    if (r < 0) {
+        sockets_close(&sockets);
+        return r;
+    }
+    *ret_sockets = sockets;
+    return 0;
+}
+
+void sockets_close(struct sockets *sockets)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        if (sockets->fds[kind] < 0)
+            continue;
+        close(sockets->fds[kind]);
+        sockets->fds[kind] = -1;
+        if (sockets->own[kind])
+            unlink(sockets->paths[kind]);
+    }
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The two listening sockets: systemd's when it hands in sockets named "tenant" and "admin"
+ * (FileDescriptorName of homid.socket and homid-admin.socket), else homid's own at the configured paths.
+ */
+#ifndef HOMI_DAEMON_SOCKETS_H
+#define HOMI_DAEMON_SOCKETS_H
+
+#include "daemon/config.h"
+#include "daemon/log.h"
+
+struct sockets {
+    int fds[2]; /* by enum api_kind */
+    bool own[2];
+    const char *paths[2]; /* borrowed from the configuration */
+};
+
+/*
+ * Opens both. A path where another process listens is an error (-EADDRINUSE); a socket left behind is
+ * replaced. The tenants' socket is open to everybody, since its callers are judged by their credentials; the
+ * operator's to root and the admin group. Failures are logged. Returns 0 or a negative errno.
+ */
+int sockets_open(const struct config *config, const struct log *log, struct sockets *ret_sockets);
+void sockets_close(struct sockets *sockets); /* removes homid's own from the file system */
+
+#endif
