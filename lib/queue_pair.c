@@ -231,14 +231,6 @@ static int64_t now_milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Whether the entry at the head of the completion queue is new: its phase tag is the expected one. */
-static bool completion_waits(const struct homi_queue *queue)
-{
-    const struct homi_nvme_completion *entry = (const struct homi_nvme_completion *)(void *)queue->cq;
-
-    return (__atomic_load_n(&entry[queue->cq_head].status, __ATOMIC_ACQUIRE) & 1) == queue->phase;
-}
-
 /*
  * Sleeps at most so long, and takes the notice away; what is posted afterwards leaves a new one. Returns 1
  * when there was one (or a signal came), 0 when the time passed.
@@ -263,7 +255,7 @@ int homi_queue_pair_wait(struct homi_queue_pair *pair, int timeout_milliseconds)
 
     if (pair->event_fd < 0)
         return -ENOTSUP;
-    while (!completion_waits(&pair->queue)) {
+    while (!homi_queue_posted(&pair->queue)) {
         int64_t left = end - now_milliseconds();
         int r;
 

@@ -193,6 +193,7 @@ START_TEST(spurious_completions_are_dropped)
     inline_device_post(&device, 3, 0, 0);
     ck_assert_uint_eq(homi_queue_reap(&device.queue, completions, 8), 0);
     ck_assert_uint_eq(device.doorbells[1], 1);
+    ck_assert(!homi_queue_posted(&device.queue));
     ck_assert_int_eq(submit_read(0, 42), 0);
     inline_device_fetch(&device);
     inline_device_post(&device, 8, 0, 0);
@@ -406,6 +407,7 @@ START_TEST(wait_returns_what_came)
     inline_device_fetch(&device);
     for (int i = 0; i < 3; i++)
         inline_device_complete(&device, 0, 0, 0);
+    ck_assert(homi_queue_posted(&device.queue));
     ck_assert_int_eq(homi_queue_wait(&device.queue, completions, 2, 1), 2);
     ck_assert_int_eq(homi_queue_wait(&device.queue, completions, 8, 1), 1);
     stop();

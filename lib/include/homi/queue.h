@@ -484,6 +484,15 @@ HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_compl
     return (uint32_t)(next - completions);
 }
 
+/* Whether a completion has been posted that is not reaped yet: to be asked before going to sleep. */
+HOMI_INLINE bool homi_queue_posted(const struct homi_queue *queue)
+{
+    const homi_cqe_word *cqe =
+        (const homi_cqe_word *)(void *)(queue->cq + (size_t)queue->cq_head * HOMI_NVME_CQE_BYTES);
+
+    return ((__atomic_load_n(&cqe[3], __ATOMIC_ACQUIRE) ^ queue->cq_expected) & HOMI_CQE_PHASE) == 0;
+}
+
 /* Entries of the completion queue that answered no command: 0 on a sound controller. */
 static inline uint64_t homi_queue_spurious(const struct homi_queue *queue)
 {
