@@ -3,11 +3,11 @@
 set -euo pipefail
 bad=0
 for header in "$@"; do
-    path=${header#lib/include/homi/}
-    guard=$(tr 'a-z/.-' 'A-Z___' <<<"HOMI_$path")
-    if ! grep -qx "#ifndef $guard" "$header" || ! grep -qx "#define $guard" "$header"; then
-        echo "$header: expected the guard $guard"
-        bad=1
-    fi
+  path=${header#lib/include/homi/}
+  guard=$(tr 'a-z/.-' 'A-Z___' <<<"HOMI_$path")
+  if ! grep -qx "#ifndef $guard" "$header" || ! grep -qx "#define $guard" "$header"; then
+    echo "$header: expected the guard $guard"
+    bad=1
+  fi
 done
 exit "$bad"

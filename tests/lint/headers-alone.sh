@@ -8,17 +8,17 @@ bad=0
 strict=(-Wall -Wextra -Werror -Wshadow -Wundef -fsyntax-only -Ilib/include)
 
 for header in "$@"; do
-    if [ "$kind" = public ]; then
-        for compiler in gcc clang; do
-            for language in '-x c -std=c11 -Wpedantic' '-x c++ -std=c++17'; do
-                # shellcheck disable=SC2086
-                "$compiler" "${strict[@]}" $language - <<<"#include <${header#lib/include/}>" || bad=1
-            done
-        done
-    else
-        # shellcheck disable=SC2046
-        clang "${strict[@]}" -std=c11 -D_GNU_SOURCE -I. $(pkg-config --cflags json-c libnvme) -x c - \
-            <<<"#include \"$header\"" || bad=1
-    fi
+  if [ "$kind" = public ]; then
+    for compiler in gcc clang; do
+      for language in '-x c -std=c11 -Wpedantic' '-x c++ -std=c++17'; do
+        # shellcheck disable=SC2086
+        "$compiler" "${strict[@]}" $language - <<<"#include <${header#lib/include/}>" || bad=1
+      done
+    done
+  else
+    # shellcheck disable=SC2046
+    clang "${strict[@]}" -std=c11 -D_GNU_SOURCE -I. $(pkg-config --cflags json-c libnvme) -x c - \
+      <<<"#include \"$header\"" || bad=1
+  fi
 done
 exit "$bad"

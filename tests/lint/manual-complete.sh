@@ -6,15 +6,14 @@ cd "$(dirname "$0")/../.."
 bad=0
 
 # expect WHAT FILE... : each word on standard input stands in one of the files.
-expect()
-{
-    local what=$1 word count=0
-    shift
-    while read -r word; do
-        count=$((count + 1))
-        grep -qwF -e "$word" "$@" || { echo "$*: nothing about the $what $word"; bad=1; }
-    done
-    [ "$count" -gt 0 ] || { echo "found no $what to look for"; bad=1; }
+expect() {
+  local what=$1 word count=0
+  shift
+  while read -r word; do
+    count=$((count + 1))
+    grep -qwF -e "$word" "$@" || { echo "$*: nothing about the $what $word"; bad=1; }
+  done
+  [ "$count" -gt 0 ] || { echo "found no $what to look for"; bad=1; }
 }
 
 expect call man/*.3 < <(grep -oE '\<homi_[a-z_]+\(' lib/include/homi/homi.h | tr -d '(' | sort -u)

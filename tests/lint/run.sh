@@ -10,61 +10,55 @@ passed=0 failed=0
 source "$here/files.sh"
 
 # check NAME COMMAND...: passes when the command does; what it printed is shown when it fails.
-check()
-{
-    local name=$1 output
-    shift
-    if output=$("$@" 2>&1); then
-        printf 'ok    %s\n' "$name"
-        passed=$((passed + 1))
-    else
-        printf 'FAIL  %s\n' "$name"
-        printf '      %s\n' "${output//$'\n'/$'\n'      }"
-        failed=$((failed + 1))
-    fi
+check() {
+  local name=$1 output
+  shift
+  if output=$("$@" 2>&1); then
+    printf 'ok    %s\n' "$name"
+    passed=$((passed + 1))
+  else
+    printf 'FAIL  %s\n' "$name"
+    printf '      %s\n' "${output//$'\n'/$'\n'      }"
+    failed=$((failed + 1))
+  fi
 }
 
 # none WHAT PATTERN FILE...: no line of the files matches the extended regular expression.
-none()
-{
-    local what=$1 pattern=$2
-    shift 2
-    [ $# -gt 0 ] || return 0
-    if grep -nHE -e "$pattern" -- "$@"; then
-        echo "$what"
-        return 1
-    fi
+none() {
+  local what=$1 pattern=$2
+  shift 2
+  [ $# -gt 0 ] || return 0
+  if grep -nHE -e "$pattern" -- "$@"; then
+    echo "$what"
+    return 1
+  fi
 }
 
-formatted()
-{
-    clang-format --version | grep -q 'version 14\.' || echo 'clang-format 14 is what .clang-format is written for'
-    clang-format --dry-run -Werror "${c_files[@]}" "${headers[@]}"
+formatted() {
+  clang-format --version | grep -q 'version 14\.' || echo 'clang-format 14 is what .clang-format is written for'
+  clang-format --dry-run -Werror "${c_files[@]}" "${headers[@]}"
 }
 
-licensed()
-{
-    local file bad=0
-    for file in "${c_files[@]}" "${headers[@]}"; do
-        [ "$(head -n 1 "$file")" = '/* SPDX-License-Identifier: BSD-3-Clause */' ] || { echo "$file"; bad=1; }
-    done
-    return "$bad"
+licensed() {
+  local file bad=0
+  for file in "${c_files[@]}" "${headers[@]}"; do
+    [ "$(head -n 1 "$file")" = '/* SPDX-License-Identifier: BSD-3-Clause */' ] || { echo "$file"; bad=1; }
+  done
+  return "$bad"
 }
 
-file_sizes()
-{
-    local file lines bad=0
-    for file in "${c_files[@]}" "${headers[@]}" "${scripts[@]}" "${makefiles[@]}"; do
-        lines=$(wc -l <"$file")
-        [ "$lines" -le 800 ] || { echo "$file: $lines lines, at most 800"; bad=1; }
-    done
-    return "$bad"
+file_sizes() {
+  local file lines bad=0
+  for file in "${c_files[@]}" "${headers[@]}" "${scripts[@]}" "${makefiles[@]}"; do
+    lines=$(wc -l <"$file")
+    [ "$lines" -le 800 ] || { echo "$file: $lines lines, at most 800"; bad=1; }
+  done
+  return "$bad"
 }
 
-manual_pages()
-{
-    [ "${#manuals[@]}" -gt 0 ] || return 0
-    mandoc -Tlint -W warning "${manuals[@]}"
+manual_pages() {
+  [ "${#manuals[@]}" -gt 0 ] || return 0
+  mandoc -Tlint -W warning "${manuals[@]}"
 }
 
 check 'formatted as .clang-format says'            formatted
@@ -83,9 +77,9 @@ check 'the manual leaves nothing out'              "$here/manual-complete.sh"
 check 'the manual shows the example as it is'      "$here/manual-example.sh"
 check 'systemd units'                              "$here/units.sh"
 check 'nothing left to be done' \
-    none 'finish it, or open an issue' '\<(TOD[O]|FIXM[E]|XX[X]|HAC[K])\>' "${texts[@]}"
+  none 'finish it, or open an issue' '\<(TOD[O]|FIXM[E]|XX[X]|HAC[K])\>' "${texts[@]}"
 check 'no addresses in scripts and makefiles' \
-    none 'the machine knows where its packages come from' 'http[s]?:/[/]' "${scripts[@]}" "${makefiles[@]}"
+  none 'the machine knows where its packages come from' 'http[s]?:/[/]' "${scripts[@]}" "${makefiles[@]}"
 
 mkdir -p "$results"
 echo "lint: $passed passed, $failed failed" | tee "$results/lint"

@@ -9,9 +9,9 @@ copies=$(mktemp -d)
 trap 'rm -rf "$copies"' EXIT
 names=()
 for unit in "${units[@]}"; do
-    name=$(basename "${unit%.in}")
-    sed -E 's/^(Exec[A-Za-z]+=[-+!@:]*)[^ ]+/\1\/bin\/true/; s/@[A-Z]+@/\/usr/g' "$unit" >"$copies/$name"
-    names+=("$copies/$name")
+  name=$(basename "${unit%.in}")
+  sed -E 's/^(Exec[A-Za-z]+=[-+!@:]*)[^ ]+/\1\/bin\/true/; s/@[A-Z]+@/\/usr/g' "$unit" >"$copies/$name"
+  names+=("$copies/$name")
 done
 said=$(systemd-analyze verify --man=no "${names[@]}" 2>&1 | grep -F -e "$copies" -e homid || true)
 [ -z "$said" ] || { echo "${said//$copies\//}"; exit 1; }
