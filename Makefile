@@ -44,9 +44,12 @@ UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_AUX   := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 # Programs that run inside the guest or on the host as test tenants, one file each.
 TENANT_SRC := $(wildcard tests/tenants/*.c)
+TENANT_AUX := $(wildcard tests/tenants/common/*.c)
 EXAMPLE_SRC := $(wildcard man/examples/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# Objects that only pattern rules lead to are kept like the others.
+.SECONDARY:
 
 all: $(BUILD)/libhomi.a $(BUILD)/libhomi.so.$(SOMAJOR) $(BUILD)/homi.pc $(BUILD)/homid $(BUILD)/homictl ## Build the daemon, the library and the command line (no root, no network)
 .PHONY: all
@@ -93,9 +96,9 @@ TENANTS := $(patsubst tests/tenants/%.c,$(BUILD)/tenants/%,$(TENANT_SRC)) \
            $(patsubst man/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 tenants: $(TENANTS) ## Build the test tenants and the example programs
 .PHONY: tenants
-$(BUILD)/tenants/%: tests/tenants/%.c $(BUILD)/libhomi.a
+$(BUILD)/tenants/%: $(BUILD)/obj/tests/tenants/%.o $(call obj,$(TENANT_AUX)) $(BUILD)/libhomi.a
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -Ilib/include -MMD -MP $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libhomi.a $(call pkg_libs,$(PKGS_LIB)) -lpthread
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB)) -lpthread
 $(BUILD)/examples/%: man/examples/%.c $(BUILD)/libhomi.a
 	@mkdir -p $(@D)
 	$(CC) -Ilib/include -MMD -MP $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libhomi.a $(call pkg_libs,$(PKGS_LIB))
