@@ -28,7 +28,8 @@ struct load_options {
 
 enum load_job {
     LOAD_WRITE,  /* the whole range once, in order */
-    LOAD_VERIFY, /* read the whole range (what this process wrote of it, if it wrote) in order, and check it */
+    LOAD_VERIFY, /* read the whole range (what this process wrote of it, if it wrote) in order, and check it
+                  */
     LOAD_MIXED,  /* random commands, half of them writes; reads are checked */
     LOAD_READ,   /* random reads, not checked */
 };
