@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "homictl/command.h"
+#include "proto/idl.h"
+#include "proto/interfaces.h"
 
 static char folder[] = "/tmp/test-homictl-XXXXXX";
 static char socket_path[64], request_path[64];
@@ -326,13 +328,83 @@ START_TEST(monitor_prints_until_homid_goes)
 }
 END_TEST
 
-START_TEST(monitor_ends_with_its_reader)
+START_TEST(monitor_as_json_is_an_object_a_line)
 {
     struct outcome outcome;
 
-    CONVERSE("monitor --json | head -n 1", EVENT("4", "refused") "\0" EVENT("5", "fault"), &outcome);
-    ck_assert_msg(strstr(outcome.output, "{\"event\":{\"sequence\":4,"), "said: %s", outcome.output);
-    ck_assert_ptr_null(strstr(outcome.output, "\"sequence\":5"));
+    CONVERSE("monitor --json 2>/dev/null", EVENT("4", "refused") "\0" EVENT("5", "fault"), &outcome);
+    ck_assert_ptr_eq(strstr(outcome.output, "{\"event\":{\"sequence\":4,"), outcome.output);
+    ck_assert_ptr_nonnull(strstr(outcome.output, "}}\n{\"event\":{\"sequence\":5,"));
+    ck_assert_int_eq(outcome.status, EXIT_UNREACHABLE);
+}
+END_TEST
+
+/* The parameters of a message are what the definition says the method returns. */
+static void check_output(const struct idl_interface *interface, const char *method, const char *message)
+{
+    struct json_object *reply = json_tokener_parse(message), *parameters = NULL;
+    char *field = NULL;
+
+    json_object_object_get_ex(reply, "parameters", &parameters);
+    ck_assert_msg(idl_check_output(idl_find_method(interface, method), parameters, &field) == 0,
+                  "%s: the case's reply is not homid's: %s", method, field);
+    free(field);
+    json_object_put(reply);
+}
+
+START_TEST(the_replies_here_are_what_homid_may_say)
+{
+    struct idl_interface *interface;
+
+    ck_assert_int_eq(idl_parse(interface_io_homi_admin, &interface, NULL), 0);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        check_output(interface, lists[i].method, lists[i].reply);
+    check_output(interface, "GetStatus", STATUS(DEVICE("quarantined", "0", "\"why\""), "true", "\"x\""));
+    check_output(interface, "Monitor", EVENT("4", "leaseGranted"));
+    idl_free(interface);
+}
+END_TEST
+
+static const char *const requests[] = {
+    "status",
+    "list devices",
+    "list vfs",
+    "list leases",
+    "list queues",
+    "list tenants",
+    "list namespaces",
+    "queue",
+    "monitor",
+    "monitor --since 3",
+    "vf alloc --tenant blue",
+    "vf alloc --tenant blue --device ssd0 --queues 4 --namespace 2",
+    "vf free blue-1",
+    "vf free blue-1 --force",
+    "retry ssd0",
+    "retry ssd0 0000:01:00.1",
+};
+
+START_TEST(every_request_is_one_that_homid_takes)
+{
+    struct idl_interface *interface;
+    struct json_object *request, *method, *parameters = NULL;
+    struct outcome outcome;
+    char *field = NULL;
+
+    converse(requests[_i], "", 0, &outcome);
+    ck_assert_int_eq(idl_parse(interface_io_homi_admin, &interface, NULL), 0);
+    request = json_tokener_parse(outcome.request);
+    ck_assert(json_object_object_get_ex(request, "method", &method));
+    json_object_object_get_ex(request, "parameters", &parameters);
+    parameters = parameters ? json_object_get(parameters) : json_object_new_object();
+
+    const struct idl_method *found =
+        idl_find_method(interface, strrchr(json_object_get_string(method), '.') + 1);
+
+    ck_assert_msg(found && idl_check_input(found, parameters, &field) == 0, "%s: %s", outcome.request, field);
+    json_object_put(parameters);
+    json_object_put(request);
+    idl_free(interface);
 }
 END_TEST
 
@@ -438,7 +510,10 @@ int main(void)
     tcase_add_test(replies, a_refusal_is_words_and_with_json_an_object);
     tcase_add_test(replies, force_is_passed_on);
     tcase_add_test(replies, monitor_prints_until_homid_goes);
-    tcase_add_test(replies, monitor_ends_with_its_reader);
+    tcase_add_test(replies, monitor_as_json_is_an_object_a_line);
+    tcase_add_test(replies, the_replies_here_are_what_homid_may_say);
+    tcase_add_loop_test(replies, every_request_is_one_that_homid_takes, 0,
+                        sizeof(requests) / sizeof(*requests));
     tcase_add_test(replies, a_full_disk_is_a_failure);
     tcase_add_test(usage, no_homid);
     tcase_add_loop_test(usage, wrong_usage_asks_nothing, 0, sizeof(wrong) / sizeof(*wrong));
