@@ -20,7 +20,7 @@ static const struct option_description descriptions[] = {
     {OPTION_QUEUES, "queues", "N", "queue pairs that the lease shall be able to hold on each function"},
     {OPTION_NAMESPACE, "namespace", "ID", "attach this namespace; may be given several times"},
     {OPTION_FORCE, "force", NULL, "also when processes hold it: they lose it"},
-    {OPTION_SINCE, "since", "N", "begin with the events after sequence number N that are still kept"},
+    {OPTION_SINCE, "since", "N", "begin with the events from sequence number N on that are still kept"},
     {OPTION_JSON, "json", NULL, "print homid's reply as JSON"},
     {OPTION_SOCKET, "socket", "PATH", "homid's admin socket"},
     {OPTION_COLOUR, "color", "WHEN", "auto (on a terminal), always or never"},
@@ -82,7 +82,7 @@ static int take(struct options *options, const struct option_description *option
     case OPTION_COLOUR: return parse_colour(argument, &options->colour);
     case OPTION_DEVICE: return append(&options->devices, json_object_new_string(argument));
     case OPTION_QUEUES: return parse_number(option->name, argument, 1, UINT16_MAX, &options->queues);
-    case OPTION_SINCE: return parse_number(option->name, argument, 0, INT64_MAX, &options->since);
+    case OPTION_SINCE: return parse_number(option->name, argument, 1, INT64_MAX, &options->since);
     case OPTION_NAMESPACE:
         /* FFFFFFFFh means all namespaces and is no namespace's id (NVMe Base 2.0, section 3.2.1.2). */
         if (parse_number(option->name, argument, 1, UINT32_MAX - 1, &number))

@@ -8,11 +8,21 @@
 #include "homictl/listing.h"
 #include "homictl/table.h"
 
-static bool is_quarantined(struct json_object *device)
+/* What to do about a device, by its state. */
+static void print_advice(struct json_object *device)
 {
-    const char *state = member_text(device, "state");
+    const char *name = member_text(device, "name"), *state = member_text(device, "state");
 
-    return state && !strcmp(state, "quarantined");
+    if (!name || !state)
+        return;
+    if (!strcmp(state, "quarantined"))
+        printf("  next: mend what keeps %1$s in quarantine, then `homictl retry %1$s`\n", name);
+    else if (!strcmp(state, "absent"))
+        printf("  next: see that %s is plugged in, and its serial or address in homid.conf\n", name);
+    else if (!strcmp(state, "ready") &&
+             member_number(device, "functionsReady") + member_number(device, "functionsLeased") <
+                 member_number(device, "functionsDesired"))
+        printf("  next: see `homictl list vfs`; `homictl retry DEVICE FUNCTION` ends a quarantine\n");
 }
 
 static void print_summary(struct json_object *reply, bool degraded, bool colour)
@@ -47,20 +57,14 @@ static void print_problems(struct json_object *problems, struct json_object *dev
         table_text(stdout, TABLE_BAD, colour, json_object_get_string(json_object_array_get_idx(problems, i)));
         printf("\n");
     }
-    for (size_t i = 0; i < json_object_array_length(devices); i++) {
-        struct json_object *device = json_object_array_get_idx(devices, i);
-
-        if (is_quarantined(device)) {
-            printf("  next: mend what keeps %1$s in quarantine, then `homictl retry %1$s`\n",
-                   member_text(device, "name"));
-        }
-    }
+    for (size_t i = 0; count && i < json_object_array_length(devices); i++)
+        print_advice(json_object_array_get_idx(devices, i));
 }
 
 /* Not everything that is configured is there. */
-static bool is_degraded(struct json_object *reply, struct json_object *devices)
+static bool is_degraded(struct json_object *reply, struct json_object *devices, struct json_object *problems)
 {
-    bool degraded = !member_true(reply, "ready");
+    bool degraded = !member_true(reply, "ready") || json_object_array_length(problems) > 0;
 
     for (size_t i = 0; i < json_object_array_length(devices); i++) {
         const char *state = member_text(json_object_array_get_idx(devices, i), "state");
@@ -87,7 +91,7 @@ enum exit_status command_status(const struct options *options, char **arguments)
         json_object_put(reply);
         return EXIT_SYSTEM;
     }
-    degraded = is_degraded(reply, devices);
+    degraded = is_degraded(reply, devices, problems);
     if (options->given & OPTION_JSON) {
         status = call_print_json(reply);
     } else {

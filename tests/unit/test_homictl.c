@@ -144,12 +144,12 @@ START_TEST(status_of_a_ready_homid)
     struct outcome outcome;
 
     CONVERSE("status", STATUS(DEVICE("ready", "4", "null"), "true", ""), &outcome);
-    ck_assert_str_eq(
-        outcome.output,
-        "homid 9.9: ready, pid 42, up 2h13m\n"
-        "2 leases, 5 queue pairs, 4 connections, 64.0MiB registered\n\n"
-        "DEVICE  STATE  ADDRESS       CONTROLLER  MODEL    SERIAL  VFS  LEASED  TOTALVFS  QUEUES/VF  REASON\n"
-        "ssd0    ready  0000:01:00.0  nvme0       Model X  S1      4/4       2         8          3  -\n");
+    ck_assert_str_eq(outcome.output, "homid 9.9: ready, pid 42, up 2h13m\n"
+                                     "2 leases, 5 queue pairs, 4 connections, 64.0MiB registered\n\n"
+                                     "DEVICE  STATE  ADDRESS       CONTROLLER  MODEL    SERIAL  VFS  READY  "
+                                     "LEASED  TOTALVFS  QUEUES/VF  REASON\n"
+                                     "ssd0    ready  0000:01:00.0  nvme0       Model X  S1        4      4   "
+                                     "    2         8          3  -\n");
     ck_assert_int_eq(outcome.status, EXIT_OK);
     ck_assert_str_eq(outcome.request, "{\"method\":\"io.homi.Admin.GetStatus\"}");
 }
@@ -165,6 +165,16 @@ START_TEST(status_says_what_is_wrong_and_what_to_do)
     ck_assert_ptr_nonnull(strstr(outcome.output, "\nProblems:\n  ssd0: it hangs\n  next: "));
     ck_assert_ptr_nonnull(strstr(outcome.output, "`homictl retry ssd0`"));
     ck_assert_int_eq(outcome.status, EXIT_DEGRADED);
+    CONVERSE("status",
+             STATUS(DEVICE("ready", "1", "null"), "true", "\"0000:01:00.1 of ssd0: quarantined: it hangs\""),
+             &outcome);
+    ck_assert_ptr_nonnull(strstr(outcome.output, "homid 9.9: degraded"));
+    ck_assert_ptr_nonnull(strstr(outcome.output, "`homictl retry DEVICE FUNCTION`"));
+    ck_assert_int_eq(outcome.status, EXIT_DEGRADED);
+    CONVERSE("status",
+             STATUS(DEVICE("absent", "0", "\"no such serial\""), "true", "\"ssd0: absent: no such serial\""),
+             &outcome);
+    ck_assert_ptr_nonnull(strstr(outcome.output, "next: see that ssd0 is plugged in"));
     CONVERSE("status", STATUS(DEVICE("provisioning", "0", "null"), "false", ""), &outcome);
     ck_assert_ptr_nonnull(strstr(outcome.output, "homid 9.9: starting"));
     ck_assert_int_eq(outcome.status, EXIT_DEGRADED);
@@ -186,8 +196,10 @@ static const struct {
     const char *arguments, *method, *reply, *output;
 } lists[] = {
     {"list devices", "ListDevices", "{\"parameters\":{\"devices\":[" DEVICE("ready", "4", "null") "]}}",
-     "DEVICE  STATE  ADDRESS       CONTROLLER  MODEL    SERIAL  VFS  LEASED  TOTALVFS  QUEUES/VF  REASON\n"
-     "ssd0    ready  0000:01:00.0  nvme0       Model X  S1      4/4       2         8          3  -\n"},
+     "DEVICE  STATE  ADDRESS       CONTROLLER  MODEL    SERIAL  VFS  READY  LEASED  TOTALVFS  QUEUES/VF  "
+     "REASON\n"
+     "ssd0    ready  0000:01:00.0  nvme0       Model X  S1        4      4       2         8          3  "
+     "-\n"},
     {"list vfs", "ListVirtualFunctions",
      "{\"parameters\":{\"virtualFunctions\":[{\"name\":\"0000:01:00.1\",\"device\":\"ssd0\",\"index\":0,"
      "\"controllerId\":1,\"state\":\"leased\",\"reason\":\"why\",\"iommuGroup\":7,\"queuePairs\":3,"
@@ -445,7 +457,7 @@ static const struct {
     {"vf alloc --tenant x --queues ''", "not ''"},
     {"vf alloc --tenant x --queues 99999999999999999999", "--queues takes"},
     {"vf alloc --tenant x --namespace 4294967295", "--namespace takes a number from 1 to 4294967294"},
-    {"monitor --since -1", "--since takes a number from 0"},
+    {"monitor --since -1", "--since takes a number from 1"},
     {"--color=red status", "--color takes auto, always or never"},
     {"--bogus", "unrecognized option"},
     {"vf free", "vf free needs LEASE"},
