@@ -119,15 +119,15 @@ static int enable_bus_mastering(struct opening *opening)
 
 static int set_events(struct opening *opening, unsigned index, unsigned count, const int *fds)
 {
-    struct {
+    union {
         struct vfio_irq_set set;
-        int fds[HW_INTERRUPTS_MAX];
+        unsigned char bytes[sizeof(struct vfio_irq_set) + HW_INTERRUPTS_MAX * sizeof(int)];
     } request = {.set = {.argsz = (uint32_t)(sizeof(request.set) + count * sizeof(int)),
                          .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
                          .index = index,
                          .count = count}};
 
-    memcpy(request.fds, fds, count * sizeof(int));
+    memcpy(request.set.data, fds, count * sizeof(int));
     return ioctl(opening->device, VFIO_DEVICE_SET_IRQS, &request);
 }
 
