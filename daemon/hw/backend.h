@@ -61,9 +61,9 @@ struct hw_device_info {
     uint16_t controller_id;
     uint16_t functions_total; /* TotalVFs of the SR-IOV capability */
     uint16_t functions_enabled;
-    bool
-        virtualization_management; /* OACS bit 7; without it VFs have fixed resources and are always online */
-    bool namespace_management;     /* OACS bit 3: namespaces can be attached */
+    bool virtualization_management; /* OACS bit 7, or flexible resources; without it VFs have fixed resources
+                                       and are always online */
+    bool namespace_management;      /* OACS bit 3: namespaces can be attached */
     struct hw_resources queues, interrupts;
     unsigned namespace_count;
     struct hw_namespace namespaces[HW_NAMESPACES_MAX];

@@ -52,10 +52,41 @@ static bool refused(int r, const char *what, struct helper_output *output)
     return true;
 }
 
+static uint16_t at_least_one(uint16_t value)
+{
+    return value ? value : 1;
+}
+
+/*
+ * Flexible resources tell as surely as OACS bit 7 that they can be managed, and there are devices (QEMU 7.2)
+ * that have them and leave the bit out.
+ */
+static int probe_resources(int fd, bool announced, struct hw_device_info *info, struct helper_output *output)
+{
+    struct nvme_primary_ctrl_cap capabilities;
+
+    if (!announced && !info->functions_total)
+        return 0;
+    int r = nvme_identify_primary_ctrl(fd, info->controller_id, &capabilities);
+    if (r != 0 && !announced)
+        return 0;
+    if (refused(r, "Identify Primary Controller Capabilities", output))
+        return output->error;
+    info->virtualization_management = announced || (capabilities.vqfrt && capabilities.vifrt);
+    if (!info->virtualization_management)
+        return 0;
+    info->queues = (struct hw_resources){.total = (uint16_t)le32toh(capabilities.vqfrt),
+                                         .per_function = le16toh(capabilities.vqfrsm),
+                                         .granularity = at_least_one(le16toh(capabilities.vqgran))};
+    info->interrupts = (struct hw_resources){.total = (uint16_t)le32toh(capabilities.vifrt),
+                                             .per_function = le16toh(capabilities.vifrsm),
+                                             .granularity = at_least_one(le16toh(capabilities.vigran))};
+    return 0;
+}
+
 static int probe_controller(int fd, struct hw_device_info *info, struct helper_output *output)
 {
     struct nvme_id_ctrl id;
-    struct nvme_primary_ctrl_cap capabilities;
 
     if (refused(nvme_identify_ctrl(fd, &id), "Identify Controller", output))
         return output->error;
@@ -63,24 +94,8 @@ static int probe_controller(int fd, struct hw_device_info *info, struct helper_o
     identify_text(id.mn, sizeof(id.mn), info->model);
     identify_text(id.fr, sizeof(id.fr), info->firmware);
     info->controller_id = le16toh(id.cntlid);
-    info->virtualization_management = le16toh(id.oacs) & NVME_CTRL_OACS_VIRT_MGMT;
     info->namespace_management = le16toh(id.oacs) & NVME_CTRL_OACS_NS_MGMT;
-    if (!info->virtualization_management)
-        return 0;
-    if (refused(nvme_identify_primary_ctrl(fd, info->controller_id, &capabilities),
-                "Identify Primary Controller Capabilities", output))
-        return output->error;
-    info->queues = (struct hw_resources){
-        .total = (uint16_t)le32toh(capabilities.vqfrt),
-        .per_function = le16toh(capabilities.vqfrsm),
-        .granularity = le16toh(capabilities.vqgran) ? le16toh(capabilities.vqgran) : 1,
-    };
-    info->interrupts = (struct hw_resources){
-        .total = (uint16_t)le32toh(capabilities.vifrt),
-        .per_function = le16toh(capabilities.vifrsm),
-        .granularity = le16toh(capabilities.vigran) ? le16toh(capabilities.vigran) : 1,
-    };
-    return 0;
+    return probe_resources(fd, le16toh(id.oacs) & NVME_CTRL_OACS_VIRT_MGMT, info, output);
 }
 
 /* Which controllers hold the namespace; left empty where the device does not say. */
