@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * homid: arguments, and the wiring of configuration, loop, hardware, core and server. Exit status: 0 stopped
+ * by SIGTERM or SIGINT, or what was asked for was done; 1 the machine failed (EXIT_FAILURE); 64 wrong
+ * arguments (EX_USAGE); 78 the configuration is wrong (EX_CONFIG).
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "daemon/audit.h"
+#include "daemon/config.h"
+#include "daemon/core/core.h"
+#include "daemon/helper.h"
+#include "daemon/hw/backend.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/server.h"
+#include "daemon/sockets.h"
+#include "daemon/status.h"
+
+#define HELPER_SOCKET  3   /* where a helper finds homid */
+#define FDS_OF_MACHINE 512 /* descriptors beside connections: devices, helpers, leases */
+
+struct daemon {
+    struct config *config;
+    struct log log;
+    struct loop *loop;
+    struct hw_backend *backend;
+    struct core *core;
+    struct sockets sockets;
+    struct server *server;
+    struct status status;
+    bool stopping;
+};
+
+static const char usage[] =
+    "Usage: homid [--config PATH] [--check-config]\n"
+    "       homid --version | --help\n"
+    "Manages the virtual functions of NVMe SSDs and hands their queues to tenants.\n"
+    "\n"
+    "  --config PATH   read PATH and PATH.d/*.conf (default " CONFIG_PATH_DEFAULT ")\n"
+    "  --check-config  say whether the configuration is right, and exit\n"
+    "  --version       print the version\n"
+    "  --help          print this\n"
+    "\n"
+    "Exit status: 0 stopped or done, 1 the machine failed, 64 wrong arguments,\n"
+    "78 the configuration is wrong. See homid(8) and homid.conf(5).\n";
+
+/* ---- what the loop and the core tell ---- */
+
+static uint64_t on_now(void *user)
+{
+    (void)user;
+    return loop_now();
+}
+
+static void on_timer(void *user, uint64_t at)
+{
+    struct daemon *daemon = user;
+    loop_timer(daemon->loop, at);
+}
+
+static void on_event(void *user, const struct core_event *event)
+{
+    struct daemon *daemon = user;
+    audit_event(&daemon->log, event);
+    if (daemon->server)
+        server_event(daemon->server, event);
+}
+
+static void on_changed(void *user)
+{
+    struct daemon *daemon = user;
+    loop_changed(daemon->loop);
+}
+
+static void on_tick(void *user)
+{
+    struct daemon *daemon = user;
+    core_tick(daemon->core);
+}
+
+static void on_status(void *user)
+{
+    struct daemon *daemon = user;
+    if (!daemon->stopping)
+        status_update(&daemon->status, daemon->core);
+}
+
+static void on_stopped(void *user)
+{
+    struct daemon *daemon = user;
+    loop_stop(daemon->loop);
+}
+
+static void on_signal(void *user, int number)
+{
+    struct daemon *daemon = user;
+    if (number == SIGHUP) {
+        log_write(&daemon->log, LOG_WARNING, NULL,
+                  "SIGHUP: reload is not supported yet; restart homid to apply a changed configuration");
+        return;
+    }
+    if (daemon->stopping)
+        return;
+    daemon->stopping = true;
+    log_write(&daemon->log, LOG_NOTICE, NULL, "SIG%s: giving the virtual functions back",
+              sigabbrev_np(number));
+    status_stopping();
+    server_stop(daemon->server);
+    core_stop(daemon->core, on_stopped, daemon);
+}
+
+/* ---- life ---- */
+
+/* Every connection takes a socket and a pidfd. */
+static void raise_descriptor_limit(const struct daemon *daemon)
+{
+    const struct config_limits *limits = &daemon->config->limits;
+    rlim_t needed = 2 * (rlim_t)limits->connections + limits->admin_connections + FDS_OF_MACHINE;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_max < needed)
+        log_write(&daemon->log, LOG_WARNING, NULL,
+                  "limits.connections needs %ju descriptors and LimitNOFILE is %ju: not all will be served",
+                  (uintmax_t)needed, (uintmax_t)limit.rlim_max);
+}
+
+static int open_backend(struct daemon *daemon)
+{
+    static const struct hw_listener listener = {
+        .device_event = core_device_event,
+        .function_event = core_function_event,
+    };
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length < 0)
+        return -errno;
+    program[length] = '\0';
+    return hw_linux_new(loop_base(daemon->loop), program, &listener, &daemon->backend);
+}
+
+static int build(struct daemon *daemon)
+{
+    const struct loop_listener loop_listener = {
+        .tick = on_tick, .signal = on_signal, .changed = on_status, .user = daemon};
+    const struct core_listener core_listener = {
+        .now = on_now, .timer = on_timer, .event = on_event, .changed = on_changed, .user = daemon};
+    const char *what = "event loop";
+    int r = loop_new(&loop_listener, &daemon->loop);
+    if (r == 0) {
+        what = "hardware";
+        r = open_backend(daemon);
+    }
+    if (r == 0) {
+        what = "core";
+        r = core_new(&daemon->config->core, daemon->backend, &core_listener, &daemon->core);
+    }
+    if (r == 0) {
+        what = "sockets";
+        r = sockets_open(daemon->config, &daemon->log, &daemon->sockets);
+    }
+    if (r == 0) {
+        const struct server_options options = {
+            .base = loop_base(daemon->loop),
+            .core = daemon->core,
+            .config = daemon->config,
+            .log = &daemon->log,
+            .listeners = {daemon->sockets.fds[0], daemon->sockets.fds[1]},
+        };
+        what = "server";
+        r = server_new(&options, &daemon->server);
+    }
+    if (r < 0)
+        log_write(&daemon->log, LOG_ERR, NULL, "cannot start: %s: %s", what, strerror(-r));
+    return r;
+}
+
+static int run(struct config *config)
+{
+    struct daemon daemon = {
+        .config = config, .log = log_open(config->log_level), .sockets = {.fds = {-1, -1}}};
+    raise_descriptor_limit(&daemon);
+    int r = build(&daemon);
+    if (r == 0) {
+        log_write(&daemon.log, LOG_NOTICE, NULL,
+                  "homid " HOMI_VERSION ": %zu devices, %zu tenants configured", config->core.device_count,
+                  config->core.tenant_count);
+        core_start(daemon.core);
+        loop_changed(daemon.loop);
+        r = loop_run(daemon.loop);
+    }
+    server_free(daemon.server);
+    daemon.server = NULL;
+    core_free(daemon.core);
+    hw_backend_free(daemon.backend);
+    sockets_close(&daemon.sockets);
+    loop_free(daemon.loop);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
+        {"version", no_argument, NULL, 'v'},      {"helper", no_argument, NULL, 'i'},
+        {"help", no_argument, NULL, 'h'},         {0},
+    };
+    const char *path = CONFIG_PATH_DEFAULT;
+    bool check = false;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c': path = optarg; break;
+        case 'k': check = true; break;
+        case 'i': return helper_main(HELPER_SOCKET);
+        case 'v': return puts("homid " HOMI_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        case 'h': return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        default: fputs(usage, stderr); return EX_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "homid: unexpected argument: %s\n%s", argv[optind], usage);
+        return EX_USAGE;
+    }
+
+    struct config *config = NULL;
+    struct config_error error;
+    if (config_load(path, &config, &error) < 0) {
+        const struct log log = log_open(LOG_ERR);
+        log_write(&log, LOG_ERR, NULL, "%s", error.text);
+        return EX_CONFIG;
+    }
+    int status = check ? EXIT_SUCCESS : run(config);
+    if (check)
+        printf("%s: the configuration is right\n", path);
+    config_free(config);
+    return status;
+}
