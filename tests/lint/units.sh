@@ -10,7 +10,7 @@ trap 'rm -rf "$copies"' EXIT
 names=()
 for unit in "${units[@]}"; do
   name=$(basename "${unit%.in}")
-  sed -E 's/^(Exec[A-Za-z]+=[-+!@:]*)[^ ]+/\1\/bin\/true/; s/@[A-Z]+@/\/usr/g' "$unit" >"$copies/$name"
+  sed -E 's/@[A-Z]+@/\/usr/g; s/^(Exec[A-Za-z]+=[-+!@:]*)[^ ]+/\1\/bin\/true/' "$unit" >"$copies/$name"
   names+=("$copies/$name")
 done
 said=$(systemd-analyze verify --man=no "${names[@]}" 2>&1 | grep -F -e "$copies" -e homid || true)

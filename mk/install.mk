@@ -1,0 +1,44 @@
+# Installation. DESTDIR stages it; a configuration that is there already is never overwritten.
+
+INSTALL ?= install
+CONFDIR := $(SYSCONFDIR)/homi
+INCLUDEDIR ?= $(PREFIX)/include
+UNITS   := homid.service homid.socket homid-admin.socket
+MANUALS := $(wildcard man/*.[1-9])
+HEADERS := $(wildcard lib/include/homi/*.h)
+
+# One word for each file outside the configuration, for both directions.
+INSTALLED := $(SBINDIR)/homid $(BINDIR)/homictl \
+  $(addprefix $(LIBDIR)/,libhomi.a libhomi.so libhomi.so.$(SOMAJOR) pkgconfig/homi.pc) \
+  $(addprefix $(INCLUDEDIR)/homi/,$(notdir $(HEADERS))) \
+  $(foreach page,$(MANUALS),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
+  $(addprefix $(UNITDIR)/,$(UNITS)) \
+  $(SYSUSERSDIR)/homi.conf $(TMPFILESDIR)/homi.conf $(CATALOGDIR)/homi.catalog
+
+put = $(INSTALL) -D -m $(1) $(2) $(DESTDIR)$(3)
+
+install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configuration is kept
+	$(call put,755,$(BUILD)/homid,$(SBINDIR)/homid)
+	$(call put,755,$(BUILD)/homictl,$(BINDIR)/homictl)
+	$(call put,644,$(BUILD)/libhomi.a,$(LIBDIR)/libhomi.a)
+	$(call put,755,$(BUILD)/libhomi.so.$(SOMAJOR),$(LIBDIR)/libhomi.so.$(SOMAJOR))
+	ln -sf libhomi.so.$(SOMAJOR) $(DESTDIR)$(LIBDIR)/libhomi.so
+	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' lib/homi.pc.in >$(BUILD)/homi.pc
+	$(call put,644,$(BUILD)/homi.pc,$(LIBDIR)/pkgconfig/homi.pc)
+	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/homi $(DESTDIR)$(CONFDIR)/homid.conf.d
+	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/homi/
+	$(foreach page,$(MANUALS),$(call put,644,$(page),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) &&) true
+	sed 's|@SBINDIR@|$(SBINDIR)|g' systemd/homid.service.in >$(BUILD)/homid.service
+	$(call put,644,$(BUILD)/homid.service,$(UNITDIR)/homid.service)
+	$(call put,644,systemd/homid.socket,$(UNITDIR)/homid.socket)
+	$(call put,644,systemd/homid-admin.socket,$(UNITDIR)/homid-admin.socket)
+	$(call put,644,systemd/homi.sysusers,$(SYSUSERSDIR)/homi.conf)
+	$(call put,644,systemd/homi.tmpfiles,$(TMPFILESDIR)/homi.conf)
+	$(call put,644,systemd/homi.catalog,$(CATALOGDIR)/homi.catalog)
+	test -e $(DESTDIR)$(CONFDIR)/homid.conf || $(call put,644,conf/homid.conf,$(CONFDIR)/homid.conf)
+.PHONY: install
+
+uninstall: ## Remove what install put there, except the configuration
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rmdir $(DESTDIR)$(INCLUDEDIR)/homi 2>/dev/null || true
+.PHONY: uninstall
