@@ -248,7 +248,7 @@ static unsigned run_slow(const struct settings *settings)
     for (uint32_t i = 0; i < settings->slow_bytes && i < sizeof(LIST); i++) {
         char error[256];
 
-        if (raw_send(fd, LIST + i, 1, NULL, 0) < 0 ||
+        if (raw_send(fd, &LIST[i], 1, NULL, 0) < 0 ||
             listen_to(fd, (int)settings->slow_ms, error, sizeof(error)) != SILENCE) {
             what = "cut off";
             break;
