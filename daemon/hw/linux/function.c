@@ -285,9 +285,10 @@ static int take_descriptors(struct hw_function *function, struct helper_reply *r
     function->fds = malloc(reply->fd_count * sizeof(int));
     if (!function->fds)
         return -ENOMEM;
-    memcpy(function->fds, reply->fds, reply->fd_count * sizeof(int));
-    function->fd_count = reply->fd_count;
-    reply->fd_count = 0;
+    for (; function->fd_count < reply->fd_count; function->fd_count++) {
+        function->fds[function->fd_count] = reply->fds[function->fd_count];
+        reply->fds[function->fd_count] = -1;
+    }
     function->on_interrupt = watch_fd(function, OPENED_VECTORS, on_interrupt);
     function->on_request = watch_fd(function, OPENED_REQUEST, on_request);
     function->on_error = watch_fd(function, OPENED_ERROR, on_error);

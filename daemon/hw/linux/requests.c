@@ -11,6 +11,7 @@ enum {
     CONTIGUOUS = 1,         /* PC of Create I/O Completion and Submission Queue */
     INTERRUPTS_ON = 2,      /* IEN */
     RETAIN_EVENTS = 0x8000, /* RAE of Get Log Page: events are homid's to clear */
+    COMPLETION_QUEUE_INVALID = NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_CQ_INVALID,
     QUEUE_IDENTIFIER_INVALID = NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_QID_INVALID,
 };
 
@@ -88,10 +89,11 @@ void linux_create_queue_pair(struct hw_function *function, const struct hw_queue
     command_submit(command, "Create I/O Completion Queue", &create, on_completion_created);
 }
 
-/* A queue that the controller does not know is as gone as a deleted one. */
+/* A queue that the controller does not know is as gone as a deleted one; devices differ in how they say so.
+ */
 static int take_deleted(struct command *command, const struct admin_completion *completion)
 {
-    if (completion->status == QUEUE_IDENTIFIER_INVALID)
+    if (completion->status == QUEUE_IDENTIFIER_INVALID || completion->status == COMPLETION_QUEUE_INVALID)
         return 0;
     return command_take(command, completion);
 }
