@@ -122,3 +122,6 @@ restore_machine() {
   done
   return 0
 }
+
+# shellcheck source=tests/vm/guest/homid.sh
+. "$HOMI_TESTS/guest/homid.sh"
