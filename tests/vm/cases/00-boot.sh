@@ -6,7 +6,7 @@ note "kernel $(uname -r), PF ${pf##*/}"
 equal 'systemd' running "$(systemctl is-system-running)"
 [ -n "$(ls -A /sys/class/iommu)" ] || fail 'no IOMMU'
 [ -e "$pf/iommu_group" ] || fail 'the PF is in no IOMMU group'
-dmesg | grep -q 'DMAR-IR: Enabled IRQ remapping' || fail 'no interrupt remapping'
+dmesg | grep 'DMAR-IR: Enabled IRQ remapping' >/dev/null || fail 'no interrupt remapping'
 equal 'TotalVFs' 4 "$(cat "$pf/sriov_totalvfs")"
 equal 'VFs at boot' 0 "$(cat "$pf/sriov_numvfs")"
 equal "the PF's driver" nvme "$(basename "$(readlink "$pf/driver")")"
