@@ -11,3 +11,7 @@ check: ## Run every test, packages included (Debian, root; under 10 minutes on 2
 check-vm: ## The real kernel path in a QEMU guest (root; HOMI_VM_CASES chooses cases)
 	tests/vm/run.sh
 .PHONY: check-vm
+
+demo: ## Three I/O paths at once on one emulated SR-IOV SSD, then a table (Debian, root; under 3 minutes)
+	@tests/vm/demo.sh
+.PHONY: demo
