@@ -75,35 +75,11 @@ namespace_block() {
 # kernel_log PATTERN: how many lines of the kernel's log since the case began.
 kernel_log() { journalctl -k -q -o cat --since "@$HOMI_CASE_STARTED" | grep -c -- "$1" || true; }
 
-# write_config [FUNCTIONS]: the configuration of most cases: ssd0 is HOMI0 with that many VFs (4), blue has nsid 2 and the
-# throttled 4, green has nsid 3 and the void 5; both are trusted. Nobody knows red.
-write_config() {
-  mkdir -p /etc/homi
-  cat >/etc/homi/homid.conf <<CONFIG
-{
-  "logLevel": "debug",
-  "retrySeconds": 1,
-  "devices": [{ "name": "ssd0", "serial": "HOMI0", "virtualFunctions": ${1:-4}, "queuePairs": 5, "interrupts": 5 }],
-  "tenants": [
-    { "name": "blue", "trusted": true, "users": ["blue"], "devices": ["ssd0"], "virtualFunctionsMax": 4,
-      "namespaces": [{ "device": "ssd0", "id": 2 }, { "device": "ssd0", "id": 4 }] },
-    { "name": "green", "trusted": true, "users": ["green"], "devices": ["ssd0"], "virtualFunctionsMax": 4,
-      "namespaces": [{ "device": "ssd0", "id": 3 }, { "device": "ssd0", "id": 5 }] }
-  ]
-}
-CONFIG
-}
-
-# start_homid: through systemd, until READY=1; a failure shows why.
-start_homid() {
-  if systemctl start homid; then return; fi
-  systemctl status --no-pager --lines=30 homid || true
-  fail 'homid did not start'
-}
-
-# restore_machine: what the runner does after each case, so that none finds what another left: no daemon, no tenant, no VF.
+# restore_machine: what the runner does after each case, so that none finds what another left: no mount, no daemon, no
+# tenant, no VF, and on the PF nothing but the host's namespace.
 restore_machine() {
-  local device serial entry end
+  local device serial entry nsid end
+  awk '$1 ~ /^\/dev\/nvme/ { print $2 }' /proc/mounts | xargs -r umount
   timeout 30 systemctl stop 'homid*' >/dev/null 2>&1 || systemctl kill -s KILL 'homid*' >/dev/null 2>&1
   systemctl reset-failed >/dev/null 2>&1
   rm -rf /etc/homi
@@ -111,6 +87,9 @@ restore_machine() {
   for entry in /sys/class/nvme/nvme*; do
     device=$(readlink -f "$entry/device") serial=$(tr -d ' ' <"$entry/serial")
     [ -e "$device/sriov_numvfs" ] || continue
+    for nsid in 2 3 4 5; do
+      if namespace_block "$serial" "$nsid" >/dev/null; then detach_from_pf "$serial" "$nsid"; fi
+    done
     [ "$(cat "$device/sriov_numvfs")" = 0 ] && continue
     # The write blocks for as long as someone holds a VF: it must not take the runner with it.
     ( echo 0 >"$device/sriov_numvfs" ) 2>/dev/null &
