@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/api/events.h"
 #include "daemon/api/refusal.h"
 #include "daemon/api/value.h"
 
@@ -228,13 +230,21 @@ void api_call_invalid(struct api_call *call, const char *field)
     finish(call, r);
 }
 
+void api_call_reject(struct api_call *call, const char *text, const char *error, json_object *parameters)
+{
+    events_refused(call->session, text);
+    api_call_error(call, error, parameters);
+}
+
 void api_call_range(struct api_call *call, const char *field, int64_t minimum, int64_t maximum)
 {
+    char text[96];
     json_object *parameters = json_object_new_object();
     value_put_text(parameters, "field", field);
     value_put_integer(parameters, "minimum", minimum);
     value_put_integer(parameters, "maximum", maximum);
-    api_call_error(call, "ValueOutOfRange", parameters);
+    snprintf(text, sizeof text, "%s is out of range", field);
+    api_call_reject(call, text, "ValueOutOfRange", parameters);
 }
 
 void api_call_done(void *user, const struct core_error *error)

@@ -29,6 +29,8 @@ int api_call_begin(struct api_session *session, const char *method, json_object 
 void api_call_reply(struct api_call *call, json_object *parameters, const int *fds, unsigned fd_count);
 void api_call_error(struct api_call *call, const char *error, json_object *parameters);
 void api_call_refuse(struct api_call *call, const struct core_error *error);
+/* Refuses what the core need not be asked about, and publishes that: text says what, for operators. */
+void api_call_reject(struct api_call *call, const char *text, const char *error, json_object *parameters);
 void api_call_invalid(struct api_call *call, const char *field);
 void api_call_range(struct api_call *call, const char *field, int64_t minimum, int64_t maximum);
 

@@ -230,10 +230,9 @@ static void refuse_memory(struct api_call *call, int defect)
     const char *name = memory_defect_name((enum memory_defect)defect);
     char text[96];
     snprintf(text, sizeof text, "memory refused: %s", name);
-    events_refused(call->session, text);
     json_object *parameters = json_object_new_object();
     value_put_text(parameters, "defect", name);
-    api_call_error(call, "MemoryRefused", parameters);
+    api_call_reject(call, text, "MemoryRefused", parameters);
 }
 
 /* The memfd of the source, and where in it. False: the call was answered. */
@@ -249,7 +248,7 @@ static bool decode_memfd(struct api_call *call, struct varlink_message *message,
         json_object *parameters = json_object_new_object();
         value_put_integer(parameters, "expected", 1);
         value_put_integer(parameters, "received", message->fd_count);
-        api_call_error(call, "FileDescriptorCount", parameters);
+        api_call_reject(call, "wrong number of file descriptors", "FileDescriptorCount", parameters);
         return false;
     }
     int64_t offset = value_integer(memfd, "offsetBytes", 0), bytes = value_integer(memfd, "lengthBytes", 0);
