@@ -1,0 +1,8 @@
+# Programs of the tests that look inside the daemon, one file each in tests/tools.
+
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
+tools: $(TOOLS)
+.PHONY: tools
+$(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libhomid.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
