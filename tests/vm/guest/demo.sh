@@ -85,13 +85,14 @@ read_back_file() {
 row() {
   local title=$1 function=$2 pairs=$3 verified=$4; shift 4
   jq -rs --arg title "$title" --arg function "$function" --arg pairs "$pairs" --arg verified "$verified" '
-    [$title, $function, $pairs, (map(.iops) | add | round), (map(.mibps) | add * 10 | round / 10),
+    [$title, $function, $pairs, (map(.iops) | add | round), (map(.mibps) | add),
      (map(.errors + .miscompares) | add), $verified] | @tsv' "$@" >>"$results/table"
   if [ "$verified" = NO ] || [ "$(jq -s 'map(.errors + .miscompares) | add' "$@")" != 0 ]; then broken=1; fi
 }
 
 table() {
-  awk -F'\t' '
+  awk -F'\t' -v OFS='\t' '
+    NR > 1 { $5 = sprintf("%.1f", $5) }
     { for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }
     END {
       for (r = 1; r <= NR; r++) {
