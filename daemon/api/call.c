@@ -260,7 +260,12 @@ int api_reply_now(struct api_session *session, const char *method, json_object *
 {
     int r = send_reply(session, method, parameters, NULL, 0);
     json_object_put(parameters);
-    return r;
+    if (r != -E2BIG)
+        return r;
+    parameters = json_object_new_object();
+    value_put_text(parameters, "errno", "E2BIG");
+    value_put_text(parameters, "operation", "fitting the answer into a message");
+    return api_error_now(session, "SystemError", parameters);
 }
 
 int api_error_now(struct api_session *session, const char *error, json_object *parameters)

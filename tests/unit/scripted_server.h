@@ -39,7 +39,8 @@ struct core {
     void *done_user;
     core_attach_done attach_done;
     uint64_t offset, bytes, page;
-    unsigned tenants; /* that everybody may act for */
+    unsigned tenants;   /* that everybody may act for */
+    unsigned functions; /* that there are */
 };
 
 static struct core core;
@@ -219,9 +220,10 @@ void core_each_device(struct core *c, void (*each)(void *user, const struct core
 void core_each_function(struct core *c, void (*each)(void *user, const struct core_function_view *view),
                         void *user)
 {
-    (void)c;
-    each(user, &(struct core_function_view){
-                   .name = "0000:01:00.1", .device = "ssd0", .state = "ready", .iommu_group = -1});
+    for (unsigned i = 0; i < c->functions; i++)
+        each(user,
+             &(struct core_function_view){
+                 .name = "0000:01:00.1", .device = "ssd0", .index = i, .state = "ready", .iommu_group = -1});
 }
 
 void core_each_lease(struct core *c, void (*each)(void *user, const struct core_lease_view *view), void *user)
@@ -286,7 +288,7 @@ static inline void start(void)
     snprintf(paths[0], sizeof paths[0], "%s/tenant", folder);
     snprintf(paths[1], sizeof paths[1], "%s/admin", folder);
     fds_before = open_fds();
-    core = (struct core){.device_fd = -1, .tenants = 1};
+    core = (struct core){.device_fd = -1, .tenants = 1, .functions = 1};
     config.core = (struct core_config){.devices = &device,
                                        .device_count = 1,
                                        .tenants = &tenant,

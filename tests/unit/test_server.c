@@ -86,6 +86,20 @@ START_TEST(every_list_fits_its_definition)
 }
 END_TEST
 
+START_TEST(a_list_too_long_for_a_message_is_refused)
+{
+    int fd = dial(API_ADMIN);
+    core.functions = 1000;
+    say(fd, ADMIN("ListVirtualFunctions", ""));
+    ck_assert_heard(fd, "io.homi.Admin.SystemError\",\"parameters\":{\"errno\":\"E2BIG\"");
+    core.functions = 100;
+    say(fd, ADMIN("ListVirtualFunctions", ""));
+    ck_assert_heard(fd, "\"index\":99");
+    close(fd);
+    spin();
+}
+END_TEST
+
 /* ---- answers ---- */
 
 START_TEST(an_answer_is_given_again_with_its_descriptor)
@@ -407,6 +421,7 @@ int main(void)
     tcase_add_test(tcase, both_sockets_introduce_themselves);
     tcase_add_test(tcase, operators_are_told_apart);
     tcase_add_test(tcase, every_list_fits_its_definition);
+    tcase_add_test(tcase, a_list_too_long_for_a_message_is_refused);
     tcase_add_test(tcase, an_answer_is_given_again_with_its_descriptor);
     tcase_add_test(tcase, a_call_may_be_answered_later);
     tcase_add_test(tcase, hanging_up_gives_back_what_is_under_way);
