@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "daemon/peer.h"
-#include "tests/unit/scripted_server.h"
+#include "tests/unit/scripted_core.h"
 
 /* ---- limits ---- */
 

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tests/unit/scripted_server.h"
+#include "tests/unit/scripted_core.h"
 
 #define NOBODY 65534
 

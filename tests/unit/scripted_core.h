@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The server and both interfaces over real sockets, on a core that does what the test says: it counts what it
- * is asked, and answers at once, later, or with a refusal. It stands in for daemon/core, so it is a header
- * that a test program includes once instead of an object that all of them are linked with.
+ * A core that does what the test says: it counts what it is asked, and answers at once, later, or with a
+ * refusal. It stands in for daemon/core, so it is a header that a test program includes once instead of an
+ * object that all of them are linked with.
  */
-#ifndef HOMI_TESTS_UNIT_SCRIPTED_SERVER_H
-#define HOMI_TESTS_UNIT_SCRIPTED_SERVER_H
+#ifndef HOMI_TESTS_UNIT_SCRIPTED_CORE_H
+#define HOMI_TESTS_UNIT_SCRIPTED_CORE_H
 
 #include <check.h>
-#include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "daemon/server.h"
-#include "daemon/sockets.h"
-#include "tests/unit/open_fds.h"
-
-/* ---- the core ---- */
+#include "tests/unit/served.h"
 
 struct core_client {
     void *user;
@@ -270,138 +259,21 @@ bool core_converged(const struct core *c)
     return true;
 }
 
-/* ---- the server ---- */
-
-static char folder[64], paths[2][96];
-static struct event_base *base;
-static struct server *server;
-static struct sockets sockets;
-static struct config config;
-static const struct log quiet = {.level = -1};
-static unsigned fds_before;
-
 static inline void start(void)
 {
-    strcpy(folder, "/tmp/homi-test-server.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chmod(folder, 0755), 0);
-    snprintf(paths[0], sizeof paths[0], "%s/tenant", folder);
-    snprintf(paths[1], sizeof paths[1], "%s/admin", folder);
-    fds_before = open_fds();
     core = (struct core){.device_fd = -1, .tenants = 1, .functions = 1};
     config.core = (struct core_config){.devices = &device,
                                        .device_count = 1,
                                        .tenants = &tenant,
                                        .tenant_count = 1,
                                        .wait_milliseconds_max = 60000};
-    config.limits = (struct config_limits){
-        .connections = 100, .connections_per_uid = 90, .admin_connections = 10, .monitors = 2};
-    config.tenant_socket = paths[0];
-    config.admin_socket = paths[1];
-    config.admin_group_known = true;
-    config.admin_group = getegid();
-    ck_assert_int_eq(sockets_open(&config, &quiet, &sockets), 0);
-    ck_assert_int_eq(chmod(paths[1], 0666), 0);
-    base = event_base_new();
-    const struct server_options options = {.base = base,
-                                           .core = &core,
-                                           .config = &config,
-                                           .log = &quiet,
-                                           .listeners = {sockets.fds[0], sockets.fds[1]}};
-    ck_assert_int_eq(server_new(&options, &server), 0);
+    serve_in_folder(&core);
 }
 
 static inline void stop(void)
 {
-    server_free(server);
-    sockets_close(&sockets);
-    event_base_free(base);
+    stop_serving();
     ck_assert_uint_eq(core.clients, 0);
-    ck_assert_uint_eq(open_fds(), fds_before);
-    ck_assert_int_eq(rmdir(folder), 0);
 }
-
-static inline void spin(void)
-{
-    for (unsigned i = 0; i < 20; i++)
-        event_base_loop(base, EVLOOP_NONBLOCK);
-}
-
-static inline int dial(enum api_kind kind)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, paths[kind]);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static inline void say_with(int fd, const char *text, const int *fds, unsigned count)
-{
-    char control[CMSG_SPACE(4 * sizeof(int))] = {0};
-    struct iovec iov = {.iov_base = (void *)text, .iov_len = strlen(text) + 1};
-    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (count) {
-        header.msg_control = control;
-        header.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, count * sizeof(int));
-    }
-    ck_assert_int_eq(sendmsg(fd, &header, MSG_NOSIGNAL), (ssize_t)iov.iov_len);
-}
-
-static inline void say(int fd, const char *text)
-{
-    say_with(fd, text, NULL, 0);
-}
-
-/* One reply; "" when none came, NULL at end of stream. *ret_fd: what came along, or -1. */
-static inline const char *hear_with(int fd, int *ret_fd)
-{
-    static char text[65536];
-    size_t used = 0;
-    *ret_fd = -1;
-    spin();
-    while (used < sizeof text - 1) {
-        char control[CMSG_SPACE(sizeof(int))];
-        struct iovec iov = {.iov_base = text + used, .iov_len = 1};
-        struct msghdr header = {
-            .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-        ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-        if (n < 0 && errno == EAGAIN && used == 0)
-            return "";
-        if (n <= 0)
-            return NULL;
-        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-        if (c && c->cmsg_type == SCM_RIGHTS)
-            memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
-        if (!text[used++])
-            return text;
-    }
-    return NULL;
-}
-
-static inline const char *hear(int fd)
-{
-    int came;
-    const char *text = hear_with(fd, &came);
-    ck_assert_int_eq(came, -1);
-    return text;
-}
-
-#define ck_assert_heard(fd, part)                                                                            \
-    do {                                                                                                     \
-        const char *heard_ = hear(fd);                                                                       \
-        ck_assert_msg(heard_ &&strstr(heard_, part), "\"%s\" does not say \"%s\"", heard_ ? heard_ : "EOF",  \
-                      part);                                                                                 \
-    } while (0)
-
-#define TENANT(method, parameters)                                                                           \
-    "{\"method\":\"io.homi.Tenant." method "\",\"parameters\":{" parameters "}}"
-#define ADMIN(method, parameters) "{\"method\":\"io.homi.Admin." method "\",\"parameters\":{" parameters "}}"
 
 #endif
