@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Attach and allocate: what is asked, whether it may be, and whether a lease that stands already serves. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/internal.h"
+
+/* ---- reading a request ---- */
+
+static bool read_devices(struct core *core, struct tenant *tenant, const struct core_attach_request *from,
+                         struct waiter *request, struct core_error *error)
+{
+    if (from->device_count > PARTS_MAX) {
+        *error = error_refusal(CORE_REFUSED_VALUE, "devices");
+        error->minimum = 1;
+        error->limit = PARTS_MAX;
+        return false;
+    }
+    for (size_t i = 0; i < from->device_count; i++) {
+        struct device *device = named_find(&core->devices_by_name, from->devices[i]);
+        /* A device that the tenant may not use is none of its business, not even that it exists. */
+        if (!device || !policy_device_allowed(tenant, device)) {
+            *error = error_refusal(CORE_REFUSED_UNKNOWN_DEVICE, from->devices[i]);
+            return false;
+        }
+        for (size_t n = 0; n < i; n++) {
+            if (request->devices[n] == device) {
+                *error = error_refusal(CORE_REFUSED_VALUE, "devices");
+                error->minimum = 1;
+                error->limit = PARTS_MAX;
+                return false;
+            }
+        }
+        request->devices[i] = device;
+    }
+    request->device_count = from->device_count;
+    if (from->device_count || tenant->config->device_count)
+        return true;
+    *error = error_refusal(CORE_REFUSED_UNKNOWN_DEVICE, NULL);
+    return false;
+}
+
+static bool read_namespaces(const struct core_attach_request *from, struct waiter *request,
+                            struct core_error *error)
+{
+    request->namespaces_given = from->namespaces_given;
+    if (!from->namespaces_given)
+        return true;
+    if (from->namespace_count > CORE_LEASE_NAMESPACES_MAX) {
+        *error = error_refusal(CORE_REFUSED_VALUE, "namespaces");
+        error->limit = CORE_LEASE_NAMESPACES_MAX;
+        return false;
+    }
+    for (size_t i = 0; i < from->namespace_count; i++) {
+        bool allowed = false;
+        for (size_t n = 0; n < request_device_count(request); n++) {
+            allowed = allowed || policy_namespace(request->tenant, request_device(request, n),
+                                                  from->namespaces[i]) != NULL;
+        }
+        if (!allowed) {
+            *error = error_refusal(CORE_REFUSED_NAMESPACE_NOT_ALLOWED, request_device(request, 0)->name);
+            error->value = from->namespaces[i];
+            return false;
+        }
+        request->namespaces[i] = from->namespaces[i];
+    }
+    request->namespace_count = from->namespace_count;
+    return true;
+}
+
+bool request_read(struct core *core, struct tenant *tenant, const struct core_attach_request *from,
+                  struct waiter *request, struct core_error *error)
+{
+    request->core = core;
+    request->tenant = tenant;
+    request->queue_pairs = from->queue_pairs;
+    request->wait_milliseconds = from->wait_milliseconds;
+    if (from->wait_milliseconds > core->config->wait_milliseconds_max) {
+        *error = error_refusal(CORE_REFUSED_VALUE, "waitMilliseconds");
+        error->limit = core->config->wait_milliseconds_max;
+        return false;
+    }
+    return read_devices(core, tenant, from, request, error) && read_namespaces(from, request, error);
+}
+
+/* ---- a lease that stands already ---- */
+
+static bool covers_devices(const struct lease *lease, const struct waiter *request)
+{
+    if (!request->device_count)
+        return true;
+    if (request->device_count != lease->part_count)
+        return false;
+    for (size_t i = 0; i < request->device_count; i++) {
+        bool found = false;
+        for (unsigned part = 0; part < lease->part_count; part++)
+            found = found || lease->parts[part]->device == request->devices[i];
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool covers_namespaces(const struct lease *lease, const struct waiter *request)
+{
+    for (size_t i = 0; i < request->namespace_count; i++) {
+        bool found = false;
+        for (unsigned part = 0; part < lease->part_count; part++)
+            found = found || function_attachment(lease->parts[part], request->namespaces[i]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* The function that has too few queue pairs left for the request; NULL: none. */
+static const struct function *full_part(const struct lease *lease, const struct waiter *request)
+{
+    unsigned wanted = request->queue_pairs ? request->queue_pairs : 1;
+
+    for (unsigned part = 0; part < lease->part_count; part++) {
+        const struct function *function = lease->parts[part];
+        unsigned limit = lease_queue_pairs(lease, function);
+        if (limit < wanted || limit - wanted < function->pair_count)
+            return function;
+    }
+    return NULL;
+}
+
+static bool whole(const struct lease *lease)
+{
+    for (unsigned part = 0; part < lease->part_count; part++) {
+        if (!lease->parts[part])
+            return false;
+    }
+    return lease->state != LEASE_ENDING;
+}
+
+/* The tenant's lease that serves the request; otherwise NULL and the refusal for one who insists on joining.
+ */
+static struct lease *find_joinable(const struct waiter *request, struct core_error *error)
+{
+    struct lease *lease;
+
+    *error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, NULL);
+    TAILQ_FOREACH (lease, &request->tenant->leases, tenant_link) {
+        const struct function *full;
+        if (!whole(lease) || !covers_devices(lease, request) || !covers_namespaces(lease, request))
+            continue;
+        full = full_part(lease, request);
+        if (!full)
+            return lease;
+        *error = error_refusal(CORE_REFUSED_NO_QUEUE_PAIR_FREE, full->name);
+        error->limit = lease_queue_pairs(lease, full);
+    }
+    return NULL;
+}
+
+/* ---- attach ---- */
+
+static bool check_tenant(struct core_client *client, struct tenant *tenant, struct core_error *error)
+{
+    if (!tenant)
+        return false;
+    if (!tenant->config->trusted) {
+        *error = error_refusal(CORE_REFUSED_TRUST_REQUIRED, tenant->name);
+        return false;
+    }
+    return !client || quota_client_counted(client, tenant) ||
+           !quota_exceeded(tenant, CORE_QUOTA_CONNECTIONS, 1, error);
+}
+
+static void attach_named(struct core_client *client, const struct core_attach_request *from,
+                         struct call *call)
+{
+    struct lease *lease = lease_find(client->core, from->lease);
+    struct tenant *tenant = lease ? lease->tenant : NULL;
+    struct core_error error = {0};
+
+    if (from->tenant)
+        tenant = policy_resolve(client, from->tenant, &error);
+    if (!error.code && (!lease || lease->tenant != tenant || !policy_acts_for(client, tenant) ||
+                        lease->state == LEASE_ENDING))
+        error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, from->lease);
+    if (!error.code && check_tenant(client, tenant, &error))
+        lease_join(lease, client, call);
+    else
+        call_refuse(call, &error);
+}
+
+static void attach_new(struct core_client *client, struct tenant *tenant,
+                       const struct core_attach_request *from, struct call *call)
+{
+    struct core_error error = {0};
+    struct waiter *request = calloc(1, sizeof(*request));
+    struct lease *lease;
+
+    if (!request) {
+        call_refuse(call, &error_no_memory);
+        return;
+    }
+    request->client = client;
+    request->call = call;
+    if (!request_read(client->core, tenant, from, request, &error)) {
+        call_refuse(call, &error);
+        free(request);
+        return;
+    }
+    if (from->mode == CORE_ATTACH_FRESH) {
+        wait_or_grant(request);
+        return;
+    }
+    lease = find_joinable(request, &error);
+    if (!lease && from->mode == CORE_ATTACH_ANY) {
+        wait_or_grant(request);
+        return;
+    }
+    if (lease)
+        lease_join(lease, client, call);
+    else
+        call_refuse(call, &error);
+    free(request);
+}
+
+void core_attach(struct core_client *client, const struct core_attach_request *from, core_attach_done done,
+                 void *user)
+{
+    struct core *core = client->core;
+    struct core_error error = {0};
+    struct tenant *tenant;
+    struct call *call;
+
+    core_enter(core);
+    call = call_new(core, client, CALL_ATTACH, user);
+    if (!call) {
+        done(user, &error_no_memory, NULL);
+        core_leave(core);
+        return;
+    }
+    call->done.attach = done;
+    if (from->lease) {
+        attach_named(client, from, call);
+    } else {
+        tenant = policy_resolve(client, from->tenant, &error);
+        if (check_tenant(client, tenant, &error))
+            attach_new(client, tenant, from, call);
+        else
+            call_refuse(call, &error);
+    }
+    core_leave(core);
+}
+
+void core_allocate(struct core *core, const struct core_attach_request *from, core_attach_done done,
+                   void *user)
+{
+    struct core_error error = {0};
+    struct tenant *tenant = from->tenant ? named_find(&core->tenants_by_name, from->tenant) : NULL;
+    struct waiter *request;
+    struct call *call;
+
+    core_enter(core);
+    call = call_new(core, NULL, CALL_ATTACH, user);
+    request = calloc(1, sizeof(*request));
+    if (!call || !request) {
+        call_free(call);
+        free(request);
+        done(user, &error_no_memory, NULL);
+        core_leave(core);
+        return;
+    }
+    call->done.attach = done;
+    request->call = call;
+    request->reserved = true;
+    if (!tenant)
+        error = error_refusal(CORE_REFUSED_UNKNOWN_TENANT, from->tenant);
+    if (check_tenant(NULL, tenant, &error) && request_read(core, tenant, from, request, &error)) {
+        wait_or_grant(request);
+    } else {
+        call_refuse(call, &error);
+        free(request);
+    }
+    core_leave(core);
+}

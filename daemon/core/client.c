@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Connected processes: who they may act for, and what becomes of their part when they go. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/core/internal.h"
+
+int core_client_new(struct core *core, const struct core_peer *peer, void *user,
+                    struct core_client **ret_client)
+{
+    struct core_client *client = calloc(1, sizeof(*client));
+    int error;
+
+    if (!client)
+        return -ENOMEM;
+    client->core = core;
+    client->user = user;
+    client->pid = peer->pid;
+    client->uid = peer->uid;
+    TAILQ_INIT(&client->holders);
+    TAILQ_INIT(&client->waiters);
+    error = policy_tenants(core, peer, &client->tenants, &client->tenant_count);
+    if (error) {
+        free(client);
+        return error;
+    }
+    LIST_INSERT_HEAD(&core->clients, client, link);
+    *ret_client = client;
+    return 0;
+}
+
+void client_free(struct core_client *client)
+{
+    LIST_REMOVE(client, link);
+    free(client->tenants);
+    free(client);
+}
+
+void core_client_gone(struct core_client *client)
+{
+    struct core *core;
+    struct waiter *waiter;
+    struct holder *holder;
+    struct call *call;
+
+    if (!client)
+        return;
+    core = client->core;
+    core_enter(core);
+    while ((waiter = TAILQ_FIRST(&client->waiters)))
+        waiter_drop(waiter);
+    while ((call = LIST_FIRST(&client->calls)))
+        call_drop(call);
+    while ((holder = TAILQ_FIRST(&client->holders))) {
+        TAILQ_REMOVE(&client->holders, holder, client_link);
+        if (holder->lease)
+            quota_connection_removed(client, holder->tenant);
+        holder->client = NULL;
+        holder_end(holder);
+    }
+    client_free(client);
+    core_leave(core);
+}
+
+void *core_client_user(const struct core_client *client)
+{
+    return client->user;
+}
+
+void core_client_tenants(struct core_client *client, void (*each)(void *user, const char *name), void *user)
+{
+    for (size_t i = 0; i < client->tenant_count; i++)
+        each(user, client->tenants[i]->name);
+}
+
+bool core_client_concerned(const struct core_client *client, const struct core_event *event)
+{
+    const struct tenant *tenant =
+        event->tenant ? named_find(&client->core->tenants_by_name, event->tenant) : NULL;
+
+    return tenant && policy_acts_for(client, tenant);
+}

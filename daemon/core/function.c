@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The machine that walks a VF through the table of step.c, and what bends its way: leases, faults, the stop.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/core/internal.h"
+
+static void function_advance(struct function *function);
+
+static void work_run(struct work *work)
+{
+    function_advance(container_of(work, struct function, work));
+}
+
+void function_wake(struct function *function)
+{
+    work_wake(function->device->core, &function->work);
+}
+
+static void retry_fire(struct timer *timer)
+{
+    struct function *function = container_of(timer, struct function, retry);
+
+    if (function->state == FS_QUARANTINED)
+        function_retry(function);
+    function_wake(function);
+}
+
+void function_init(struct function *function, struct device *device, unsigned index)
+{
+    function->device = device;
+    function->index = index;
+    function->work.run = work_run;
+    function->retry.fire = retry_fire;
+    function->iommu_group = -1;
+    snprintf(function->name, sizeof(function->name), "%.*s/vf%u", CORE_NAME_BYTES - 16, device->name, index);
+}
+
+void function_fini(struct function *function)
+{
+    if (function->pairs) {
+        for (unsigned id = 1; id <= function->device->config->queue_pairs; id++)
+            queue_pair_free(function->pairs[id]);
+    }
+    function_attachments_free(function);
+    free(function->pairs);
+    function->pairs = NULL;
+}
+
+/* ---- what it is ---- */
+
+static bool opened_and_idle(enum function_state state)
+{
+    switch (state) {
+    case FS_INSPECTING:
+    case FS_READY:
+    case FS_ATTACHING:
+    case FS_CHECKING:
+    case FS_IDENTIFYING:
+    case FS_LEASED:
+    case FS_EXPELLING: return true;
+    default: return false;
+    }
+}
+
+static bool unopened(enum function_state state)
+{
+    return (state >= FS_STALE && state <= FS_BOUND) || state == FS_REOPENING || state == FS_QUARANTINED;
+}
+
+const char *function_shown(const struct function *function, enum function_state state)
+{
+    /* Foreign namespaces are taken away before a lease begins and again while it is granted. */
+    if (state == FS_EXPELLING && function->lease)
+        state = FS_CHECKING;
+    return function_steps[state].shown;
+}
+
+bool function_settled(const struct function *function)
+{
+    switch (function->state) {
+    case FS_READY:
+    case FS_LEASED:
+    case FS_ATTACHING:
+    case FS_CHECKING:
+    case FS_IDENTIFYING:
+    case FS_QUARANTINED: return true;
+    default: return false;
+    }
+}
+
+bool function_provisioning(const struct function *function)
+{
+    return function->state >= FS_STALE && function->state <= FS_QUEUES_ASSIGNED;
+}
+
+bool function_serves(const struct function *function)
+{
+    return function->state != FS_QUARANTINED || function->retry.armed;
+}
+
+struct attachment *function_attachment(const struct function *function, uint32_t id)
+{
+    for (size_t i = 0; i < function->attachment_count; i++) {
+        if (function->attachments[i].space->info.id == id)
+            return &function->attachments[i];
+    }
+    return NULL;
+}
+
+bool function_has_attached(const struct function *function)
+{
+    for (size_t i = 0; i < function->attachment_count; i++) {
+        if (function->attachments[i].attached)
+            return true;
+    }
+    return false;
+}
+
+void function_attachments_free(struct function *function)
+{
+    for (size_t i = 0; i < function->attachment_count; i++)
+        LIST_REMOVE(&function->attachments[i], claim);
+    free(function->attachments);
+    function->attachments = NULL;
+    function->attachment_count = 0;
+    function->tenant = NULL;
+    core_serve(function->device->core);
+}
+
+/* ---- the machine ---- */
+
+static void tell_state(struct function *function, enum function_state next)
+{
+    const char *from = function_shown(function, function->state), *to = function_shown(function, next);
+    char text[HW_REASON_BYTES];
+
+    if (from == to)
+        return;
+    if (next == FS_QUARANTINED)
+        snprintf(text, sizeof(text), "%s: %.*s", to, HW_REASON_BYTES - 20, function->reason);
+    else
+        snprintf(text, sizeof(text), "%s", to);
+    event_function(function, next == FS_QUARANTINED ? CORE_EVENT_FAULT : CORE_EVENT_FUNCTION_STATE, text);
+    function->device->core->changed = true;
+}
+
+static void set_free(struct function *function, bool is_free)
+{
+    struct device *device = function->device;
+
+    if (function->free == is_free)
+        return;
+    function->free = is_free;
+    if (is_free) {
+        TAILQ_INSERT_TAIL(&device->free, function, free_link);
+        core_serve(device->core);
+    } else {
+        TAILQ_REMOVE(&device->free, function, free_link);
+    }
+}
+
+static void enter(struct function *function, enum function_state next)
+{
+    struct core *core = function->device->core;
+
+    if (function->state == next)
+        return;
+    tell_state(function, next);
+    function->state = next;
+    function->cursor = 0;
+    switch (next) {
+    case FS_ABSENT:
+        if (function->lease)
+            lease_part_closed(function);
+        function_attachments_free(function);
+        function->lost = function->bound = function->rejected = function->release = function->drop = false;
+        timer_disarm(core, &function->retry);
+        work_wake(core, &core->stop);
+        break;
+    case FS_LEASED: function->failures = 0; /* fall through */
+    case FS_READY:
+        function->rounds = 0;
+        function->reason[0] = '\0';
+        break;
+    case FS_QUARANTINED: core_serve(core); break;
+    default: break;
+    }
+    if (function->lease)
+        lease_wake(function->lease);
+    device_wake(function->device);
+}
+
+/* Whether nothing of anybody's lives on it any more. A failed controller is closed with what is left on it.
+ */
+static bool drained(const struct function *function)
+{
+    return function->pending == 0 &&
+           (function->failed || (function->pair_count == 0 && function->mapping_count == 0));
+}
+
+/* Where the function has to go instead of on. */
+static enum function_state redirect(struct function *function)
+{
+    enum function_state state = function->state;
+    bool stopping = function->device->core->stopping;
+
+    if (opened_and_idle(state)) {
+        if ((stopping && !function->lease) || function->lost)
+            function->drop = true;
+        if (function->drop)
+            return FS_DRAINING;
+    }
+    if (state == FS_READY && function->lease)
+        return FS_ATTACHING;
+    if (state == FS_DRAINING && drained(function))
+        return function->release ? FS_DETACHING : FS_CLOSING;
+    if (unopened(state)) {
+        if (function->lost && !function->release)
+            return FS_ABSENT;
+        if (function->release) {
+            function->rejected = state == FS_QUARANTINED && !function->retry.armed;
+            return FS_DETACHING;
+        }
+        if (stopping && !(state == FS_REOPENING && function->lent))
+            return FS_GOING_OFFLINE;
+    }
+    return state;
+}
+
+static bool may_start(const struct function *function)
+{
+    switch (function->state) {
+    case FS_PROVISIONED:
+    case FS_ONLINE: return device_open_for_online(function->device);
+    case FS_BOUND:
+    case FS_REOPENING: return !function->retry.armed;
+    case FS_CLOSING: return function->pending == 0;
+    default: return true;
+    }
+}
+
+static void busy_again(struct function *function)
+{
+    struct core *core = function->device->core;
+    uint64_t longest = core->config->retry_seconds ? core->config->retry_seconds * UINT64_C(1000) : 1000;
+    uint64_t delay = BUSY_RETRY_MS;
+
+    for (unsigned i = 0; i < function->busy_attempts && delay < longest; i++)
+        delay *= 2;
+    timer_arm(core, &function->retry, core_now(core) + (delay < longest ? delay : longest));
+    function->held = true;
+    function->busy_attempts++;
+    if (function->busy_attempts > BUSY_GRACE_ATTEMPTS)
+        function_quarantine(function, "a process still holds the function from before");
+}
+
+static void failed(struct function *function, const struct step *step, const struct hw_result *result)
+{
+    struct device *device = function->device;
+    char reason[HW_REASON_BYTES];
+    struct core_error error;
+
+    snprintf(reason, sizeof(reason), "%s: %.*s", step->operation, HW_REASON_BYTES - 40,
+             result->reason[0] ? result->reason : "failed");
+    switch (step->failure) {
+    case STEP_QUARANTINES:
+        if (function->lost)
+            return;
+        if (result->error == -EBUSY && step->start == function_steps[FS_REOPENING].start) {
+            busy_again(function);
+            return;
+        }
+        function_quarantine(function, reason);
+        if (step->turn && result->error == -ETIMEDOUT)
+            device_stuck(device, reason);
+        return;
+    case STEP_ENDS_GRANT:
+        error = error_result(result, step->operation);
+        if (!function->drop)
+            lease_part_failed(function, &error);
+        return;
+    case STEP_FAULTS: function_fault(function, reason); return;
+    case STEP_GOES_ON: return;
+    }
+}
+
+static void step_done(void *user, const struct hw_result *result)
+{
+    struct function *function = user;
+    struct core *core = function->device->core;
+    const struct step *step = &function_steps[function->state];
+
+    core_enter(core);
+    function->stepping = false;
+    if (step->turn)
+        device_turn_over(function->device);
+    if (result->error && step->failure != STEP_GOES_ON)
+        failed(function, step, result);
+    else
+        enter(function, step->done ? step->done(function, result) : step->next);
+    function_wake(function);
+    core_leave(core);
+}
+
+static void start(struct function *function)
+{
+    const struct step *step = &function_steps[function->state];
+
+    function->stepping = true;
+    step->start(function, step_done);
+}
+
+/* Follows redirections and states that have nothing to do; true: the state's operation is to be started. */
+static bool walk(struct function *function)
+{
+    for (;;) {
+        enum function_state next = redirect(function);
+        const struct step *step = &function_steps[next];
+
+        set_free(function, next == FS_READY && !function->lease && !function->drop);
+        if (next != function->state) {
+            enter(function, next);
+            continue;
+        }
+        if (!step->start || !may_start(function))
+            return false;
+        if (!step->needed || step->needed(function))
+            return true;
+        enter(function, step->skipped ? step->skipped(function) : step->next);
+    }
+}
+
+static void function_advance(struct function *function)
+{
+    struct device *device = function->device;
+
+    if (function->stepping || function->queued || !walk(function))
+        return;
+    if (!function_steps[function->state].turn) {
+        start(function);
+        return;
+    }
+    function->queued = true;
+    TAILQ_INSERT_TAIL(&device->turns, function, turn_link);
+    device_wake(device);
+}
+
+void function_turn(struct function *function)
+{
+    function->queued = false;
+    if (walk(function) && function_steps[function->state].turn) {
+        function->device->busy = true;
+        start(function);
+        return;
+    }
+    function_wake(function);
+}
+
+/* ---- what bends its way ---- */
+
+static bool resources_fit(const struct device *device, const struct hw_secondary *secondary)
+{
+    return secondary->queues == device->queues && secondary->interrupts == device->interrupts;
+}
+
+void function_classify(struct function *function, const struct hw_secondary *secondary)
+{
+    enum function_state next;
+
+    if (function->state > FS_ONLINE || function->stepping || function->queued)
+        return;
+    function->secondary = secondary != NULL;
+    if (!secondary) {
+        next = FS_ONLINE;
+    } else {
+        function->controller_id = secondary->controller_id;
+        if (resources_fit(function->device, secondary))
+            next = secondary->online ? FS_ONLINE : FS_PROVISIONED;
+        else if (secondary->online || secondary->queues || secondary->interrupts)
+            next = FS_STALE;
+        else
+            next = FS_OFFLINE;
+    }
+    enter(function, next);
+    function_wake(function);
+}
+
+void function_quarantine(struct function *function, const char *reason)
+{
+    copy_text(function->reason, sizeof(function->reason), reason);
+    function->rejected = false;
+    enter(function, FS_QUARANTINED);
+}
+
+void function_fault(struct function *function, const char *reason)
+{
+    if (!function->handle || function->failed || function->state == FS_CLOSING)
+        return;
+    function->failed = function->drop = true;
+    copy_text(function->reason, sizeof(function->reason), reason);
+    event_function(function, CORE_EVENT_FUNCTION_FAILED, reason);
+    if (++function->failures > FAILURES_IN_A_ROW_MAX)
+        function->rejected = true;
+    if (function->lease)
+        lease_revoke(function->lease, function, reason, true);
+    function_wake(function);
+}
+
+void function_lose(struct function *function, const char *reason)
+{
+    if (function->state == FS_ABSENT)
+        return;
+    function->lost = true;
+    timer_disarm(function->device->core, &function->retry);
+    copy_text(function->reason, sizeof(function->reason), reason);
+    if (function->handle)
+        function->failed = function->drop = true;
+    if (function->lease) {
+        event_function(function, CORE_EVENT_FUNCTION_RESET, reason);
+        lease_revoke(function->lease, function, reason, false);
+    }
+    function_wake(function);
+}
+
+void function_retry(struct function *function)
+{
+    if (function->state != FS_QUARANTINED)
+        return;
+    timer_disarm(function->device->core, &function->retry);
+    function->failures = 0;
+    if (function_has_attached(function)) {
+        enter(function, FS_DETACHING);
+    } else if (function->held || function->lease) {
+        enter(function, FS_REOPENING);
+    } else {
+        enter(function, FS_ABSENT);
+        device_reconcile(function->device);
+    }
+    function_wake(function);
+}
+
+void function_grant(struct function *function, struct lease *lease, unsigned part,
+                    struct attachment *attachments, size_t count)
+{
+    function->lease = lease;
+    function->part = part;
+    function->tenant = lease->tenant;
+    function->attachments = attachments;
+    function->attachment_count = count;
+    for (size_t i = 0; i < count; i++) {
+        attachments[i].function = function;
+        LIST_INSERT_HEAD(&attachments[i].space->claims, &attachments[i], claim);
+    }
+    set_free(function, false);
+    function_wake(function);
+}
+
+void function_recycle(struct function *function)
+{
+    if (function->handle)
+        function->drop = true;
+    function_wake(function);
+}
+
+void function_release(struct function *function)
+{
+    function->release = true;
+    function_recycle(function);
+}

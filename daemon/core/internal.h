@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of the core share: its objects and how they tell each other that something moved.
+ *
+ * Objects are level-triggered. Whoever changes something wakes the objects concerned; each then looks at the
+ * whole of its state in its *_advance() and starts what can be started. Waking only queues, so no object is
+ * freed or changed under a loop of somebody else; answers and events are queued as well and leave the core
+ * last, with no frame of it on the stack that could hold a pointer. So a callback may call in again.
+ *
+ * Ownership: core owns devices (which own functions), tenants, clients and leases. A lease owns its holders
+ * (one for each process attached), a holder its queue pairs and regions. An object with a hardware operation
+ * under way is never freed before that operation has ended.
+ */
+#ifndef HOMI_DAEMON_CORE_INTERNAL_H
+#define HOMI_DAEMON_CORE_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "daemon/core/core.h"
+
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#define PARTS_MAX             CORE_LEASE_DEVICES_MAX
+#define PAGE_BYTES_MIN        4096u
+#define LEASE_NAME_BYTES      24
+#define BUSY_RETRY_MS         20u /* the first retry of a VF that its last holder has not let go yet */
+#define BUSY_GRACE_ATTEMPTS   5u  /* so many quick retries pass before it counts as quarantined */
+#define FAILURES_IN_A_ROW_MAX 3u  /* of a VF that nobody holds, before it is quarantined */
+#define CHECK_ROUNDS_MAX      3u  /* of taking foreign namespaces away, before the VF is given up */
+#define PROVISION_ROUNDS_MAX  3u  /* of assigning resources that the device does not keep */
+
+struct device;
+struct function;
+struct tenant;
+struct lease;
+struct holder;
+struct region;
+struct queue_pair;
+struct call;
+
+/* ---- work: objects that want to look at their state ---- */
+
+struct work {
+    TAILQ_ENTRY(work) link;
+    bool queued;
+    void (*run)(struct work *work);
+};
+
+/* ---- timers: an intrusive pairing heap ---- */
+
+struct timer {
+    uint64_t at;
+    bool armed;
+    struct timer *child, *next, *previous;
+    void (*fire)(struct timer *timer);
+};
+
+void timer_arm(struct core *core, struct timer *timer, uint64_t at);
+void timer_disarm(struct core *core, struct timer *timer);
+/* Disarms and returns the first timer that is due at `now`; NULL when none is. */
+struct timer *timer_due(struct core *core, uint64_t now);
+
+/* ---- namespaces of a device ---- */
+
+LIST_HEAD(attachment_list, attachment);
+
+struct space {
+    struct hw_namespace info;
+    bool host;                     /* attached to the physical function's controller */
+    struct attachment_list claims; /* all of one tenant, or all of them shared */
+};
+
+/* A namespace on a function, from the moment that a lease claims it until it is known to be detached. */
+struct attachment {
+    LIST_ENTRY(attachment) claim;
+    struct function *function;
+    struct space *space;
+    bool shared;              /* configured so for the tenant */
+    bool attached;            /* perhaps: set before the command is sent */
+    struct hw_namespace info; /* as the function sees it */
+};
+
+/* ---- functions ---- */
+
+enum function_state {
+    FS_ABSENT,
+    /* bring-up */
+    FS_STALE, /* holds resources other than those desired */
+    FS_OFFLINE,
+    FS_QUEUES_ASSIGNED,
+    FS_PROVISIONED,
+    FS_ONLINE,
+    FS_BOUND,
+    /* opened, empty */
+    FS_INSPECTING, /* for namespaces that it should not have */
+    FS_READY,
+    /* being leased */
+    FS_ATTACHING,
+    FS_CHECKING,
+    FS_IDENTIFYING,
+    FS_LEASED,
+    /* being given back */
+    FS_DRAINING,
+    FS_DETACHING,
+    FS_CLOSING,
+    FS_REOPENING,
+    FS_EXPELLING, /* foreign namespaces, before FS_INSPECTING or FS_CHECKING again */
+    /* being taken down */
+    FS_GOING_OFFLINE,
+    FS_UNBINDING,
+    FS_QUARANTINED,
+    FS_COUNT,
+};
+
+enum step_failure {
+    STEP_QUARANTINES, /* the function stays out until somebody acts; -EBUSY is tried again */
+    STEP_ENDS_GRANT,  /* the lease that wanted it is refused, and the function cleaned */
+    STEP_FAULTS,      /* as if the controller had failed: close and open it again */
+    STEP_GOES_ON,     /* giving back cannot be refused: the next step follows */
+};
+
+/* What a state does, and where it leads. The life cycle is this table (function_steps). */
+struct step {
+    const char *shown;     /* the state's public name */
+    const char *operation; /* in words, for reasons; NULL: the state waits */
+    bool turn;             /* an operation of the device: one at a time */
+    void (*start)(struct function *function, hw_done done);
+    bool (*needed)(const struct function *function);                                        /* NULL: always */
+    enum function_state (*done)(struct function *function, const struct hw_result *result); /* NULL: next */
+    enum function_state next;
+    enum step_failure failure;
+    enum function_state (*skipped)(struct function *function); /* when not needed; NULL: next */
+};
+
+extern const struct step function_steps[FS_COUNT];
+
+struct function {
+    struct work work;
+    struct device *device;
+    unsigned index;
+    char name[CORE_NAME_BYTES];
+    char reason[HW_REASON_BYTES];
+    enum function_state state;
+    bool stepping;  /* the operation of its state is under way */
+    bool queued;    /* waits for its turn at the device */
+    bool free;      /* in the device's list of free functions */
+    bool failed;    /* the controller does not answer any more: only closing helps */
+    bool drop;      /* to be drained and closed */
+    bool release;   /* its lease is over: the namespaces go too */
+    bool lost;      /* the device went from under it */
+    bool rejected;  /* opened, but not to be used: quarantined for `reason` once it is closed */
+    bool secondary; /* list-secondary knows it */
+    bool bound, lent /* a process may hold its descriptor */, held /* one does */, not_viable;
+    TAILQ_ENTRY(function) turn_link, free_link;
+    uint16_t controller_id;
+    unsigned pending; /* other operations on the handle */
+    unsigned failures, busy_attempts, rounds;
+    int iommu_group;
+    struct hw_function *handle;
+    struct hw_function_info info;
+    unsigned queue_pairs, interrupts; /* offered: what it has, bounded by the configuration */
+    struct lease *lease;
+    unsigned part;         /* its place in the lease */
+    struct tenant *tenant; /* whose namespaces it has */
+    struct attachment *attachments;
+    size_t attachment_count, cursor;
+    uint32_t foreign; /* the namespace to expel */
+    struct queue_pair **pairs;
+    unsigned pair_count, mapping_count;
+    uint64_t vectors[HW_INTERRUPTS_MAX / 64 + 1];
+    struct timer retry;
+};
+
+TAILQ_HEAD(function_list, function);
+
+void function_init(struct function *function, struct device *device, unsigned index);
+void function_fini(struct function *function);
+void function_wake(struct function *function);
+void function_turn(struct function *function); /* the device is free for it */
+/* What list-secondary says of it (NULL: the device has no such command and the VF is what it is). */
+void function_classify(struct function *function, const struct hw_secondary *secondary);
+const char *function_shown(const struct function *function, enum function_state state); /* public name */
+bool function_settled(const struct function *function); /* neither coming nor going */
+bool function_provisioning(const struct function *function);
+bool function_serves(const struct function *function); /* or will again, without anybody's help */
+void function_quarantine(struct function *function, const char *reason);
+void function_fault(struct function *function, const char *reason); /* the controller failed */
+void function_lose(struct function *function, const char *reason);  /* the device went or was reset */
+void function_retry(struct function *function);                     /* out of quarantine */
+/* Takes a ready function for part `part` of a lease, with `count` attachments (owned by it from now on). */
+void function_grant(struct function *function, struct lease *lease, unsigned part,
+                    struct attachment *attachments, size_t count);
+void function_recycle(struct function *function); /* drain, close, open; namespaces stay */
+void function_release(struct function *function); /* the same, and they go */
+struct attachment *function_attachment(const struct function *function, uint32_t id);
+bool function_has_attached(const struct function *function);
+void function_attachments_free(struct function *function);
+
+/* ---- devices ---- */
+
+enum device_phase {
+    DP_ABSENT,
+    DP_CLEARING, /* waits until what was on it before it went or was reset is closed */
+    DP_PROBING,
+    DP_LISTING,
+    DP_RELEASING, /* resources of secondary controllers that are not offered */
+    DP_ASSIGNING,
+    DP_COUNTING,
+    DP_BRINGING,
+    DP_READY,
+    DP_QUARANTINED,
+    DP_STOPPED,
+};
+
+struct device {
+    const char *name; /* first member: see named_compare */
+    struct work work;
+    struct core *core;
+    size_t index;
+    const struct core_device_config *config;
+    struct hw_device *handle;
+    enum device_phase phase;
+    const char *told; /* the state that was told last */
+    bool present, probed, busy, refresh;
+    bool claimed;     /* by a waiter earlier in the queue */
+    unsigned waiting; /* requests in the queue that it may serve */
+    char reason[HW_REASON_BYTES];
+    struct hw_device_info info;
+    uint16_t queues, interrupts; /* VQ and VI resources for each function */
+    unsigned rounds, extra_count;
+    uint16_t *extras;
+    struct function *functions; /* config->functions of them */
+    struct function_list turns, free;
+    struct space *spaces[HW_NAMESPACES_MAX];
+    unsigned space_count;
+};
+
+int device_init(struct device *device, struct core *core, size_t index);
+void device_fini(struct device *device);
+void device_wake(struct device *device);
+void device_turn_over(struct device *device); /* the operation that a function had the turn for has ended */
+void device_reconcile(struct device *device);
+void device_stuck(struct device *device, const char *reason); /* an operation hangs in the kernel */
+const char *device_state(const struct device *device);
+const char *device_reason(const struct device *device);
+bool device_settled(const struct device *device);
+struct space *device_space(const struct device *device, uint32_t id);
+bool device_open_for_online(const struct device *device);
+
+/* ---- tenants, clients ---- */
+
+struct tenant {
+    const char *name; /* first member: see named_compare */
+    const struct core_tenant_config *config;
+    TAILQ_HEAD(, lease) leases;
+    unsigned functions, queue_pairs, connections, regions, waiting;
+    uint64_t memory_bytes;
+};
+
+struct id_rule {
+    uint32_t id;
+    unsigned tenant;
+};
+
+struct core_client {
+    struct core *core;
+    LIST_ENTRY(core_client) link;
+    void *user;
+    pid_t pid;
+    uid_t uid;
+    struct tenant **tenants; /* that it may act for */
+    size_t tenant_count;
+    TAILQ_HEAD(, holder) holders;
+    LIST_HEAD(, call) calls;
+    TAILQ_HEAD(, waiter) waiters;
+};
+
+void client_free(struct core_client *client);
+
+int policy_init(struct core *core);
+void policy_fini(struct core *core);
+int policy_tenants(struct core *core, const struct core_peer *peer, struct tenant ***ret_tenants,
+                   size_t *ret_count);
+bool policy_acts_for(const struct core_client *client, const struct tenant *tenant);
+/* The tenant meant by name (NULL: the only one). 0 or a refusal in *error. */
+struct tenant *policy_resolve(struct core_client *client, const char *name, struct core_error *error);
+bool policy_device_allowed(const struct tenant *tenant, const struct device *device);
+const struct core_namespace_config *policy_namespace(const struct tenant *tenant, const struct device *device,
+                                                     uint32_t id);
+
+/* Whether `more` of it would be over the tenant's quota; fills *error then. */
+bool quota_exceeded(const struct tenant *tenant, enum core_quota quota, uint64_t more,
+                    struct core_error *error);
+void quota_connection_added(struct core_client *client, struct tenant *tenant);   /* before it is linked */
+void quota_connection_removed(struct core_client *client, struct tenant *tenant); /* after it was unlinked */
+bool quota_client_counted(const struct core_client *client, const struct tenant *tenant);
+
+/* ---- calls and events on their way out ---- */
+
+enum call_kind { CALL_PLAIN, CALL_ATTACH, CALL_REGION, CALL_QUEUE, CALL_DATA };
+
+/* A call of a client (or of the operator: client NULL) that is owed an answer. */
+struct call {
+    STAILQ_ENTRY(call) post; /* on its way out, or among those that wait for the same lease */
+    LIST_ENTRY(call) link;   /* of its client */
+    LIST_ENTRY(call) owed;   /* of the core */
+    struct core *core;
+    struct core_client *client;
+    enum call_kind kind;
+    bool dropped; /* its client is gone */
+    bool event;   /* not a call but something to tell the listener */
+    void *user;
+    union {
+        core_done plain;
+        core_attach_done attach;
+        core_region_done region;
+        core_queue_done queue;
+        core_data_done data;
+    } done;
+    struct core_error error;
+    struct function *function; /* of an admin command under way */
+    union {
+        char lease[LEASE_NAME_BYTES]; /* attach */
+        struct {
+            uint32_t id;
+            uint64_t iova;
+        } region;
+        struct {
+            uint16_t id;
+            uint32_t submission_doorbell, completion_doorbell;
+            int event_fd;
+        } queue;
+        struct {
+            uint8_t *bytes;
+            uint32_t value;
+        } data;
+    } result;
+};
+
+struct call *call_new(struct core *core, struct core_client *client, enum call_kind kind, void *user);
+void call_finish(struct call *call); /* answers with call->error and call->result */
+void call_refuse(struct call *call, const struct core_error *error);
+void call_drop(struct call *call); /* the client is gone: it will not be answered */
+void call_free(struct call *call);
+/* For calls that could not even be allocated. */
+extern const struct core_error error_no_memory;
+
+struct core_error error_refusal(int code, const char *name);
+struct core_error error_errno(int code, const char *text);
+/* What a failed operation means for the one who asked: the controller's refusal, or the machine's failure. */
+struct core_error error_result(const struct hw_result *result, const char *operation);
+void copy_text(char *destination, size_t size, const char *source); /* truncates; NULL: empty */
+
+void event_tell(struct core *core, const struct core_event *event);
+void event_function(struct function *function, enum core_event_kind kind, const char *text);
+void event_holder(struct holder *holder, struct function *function, enum core_event_kind kind,
+                  const char *text);
+void posts_deliver(struct core *core);
+void calls_free(struct core *core); /* all that are owed, unanswered */
+
+/* ---- leases ---- */
+
+enum lease_state {
+    LEASE_GRANTING,
+    LEASE_ACTIVE,
+    LEASE_CYCLING, /* a reservation whose last process left: its functions are being cleaned */
+    LEASE_ENDING,
+};
+
+struct lease {
+    const char *name; /* first member: see named_compare */
+    struct work work;
+    char name_buffer[LEASE_NAME_BYTES];
+    struct core *core;
+    struct tenant *tenant;
+    TAILQ_ENTRY(lease) link, tenant_link;
+    enum lease_state state;
+    bool reserved, used /* a process has held it since its functions were clean */;
+    unsigned part_count;
+    struct function *parts[PARTS_MAX]; /* NULL once given back */
+    uint32_t queue_pairs;              /* on each function; 0: as many as it has */
+    uint64_t since;
+    TAILQ_HEAD(, holder) holders;
+    struct call *allocating, *freeing;
+    void *regions; /* tsearch(3) by id */
+    uint32_t region_id;
+    LIST_HEAD(, region) mapped; /* by IOVA */
+};
+
+/* A process's part of a lease. */
+struct holder {
+    struct work work;
+    struct core *core;
+    struct core_client *client; /* NULL: gone */
+    struct lease *lease;        /* NULL: revoked and reclaimed; only the name is left to answer with */
+    struct tenant *tenant;
+    char lease_name[LEASE_NAME_BYTES];
+    TAILQ_ENTRY(holder) lease_link, client_link;
+    STAILQ_HEAD(, call) attaching; /* answered once the lease is active */
+    struct call *detaching;
+    bool granted, ending;
+    char *revoked; /* why; NULL: it was not */
+    LIST_HEAD(, queue_pair) pairs;
+    LIST_HEAD(, region) regions;
+    unsigned pair_count, region_count;
+    uint64_t memory_bytes;
+};
+
+struct lease *lease_find(struct core *core, const char *name);
+/* A lease without parts yet: lease_take() gives it ready functions. */
+int lease_new(struct core *core, struct tenant *tenant, uint32_t queue_pairs, struct lease **ret_lease);
+void lease_take(struct lease *lease, struct function *function, struct attachment *attachments, size_t count);
+void lease_free(struct lease *lease);
+void lease_wake(struct lease *lease);
+unsigned lease_queue_pairs(const struct lease *lease, const struct function *function);
+void lease_part_failed(struct function *function, const struct core_error *error);
+void lease_part_closed(struct function *function);
+/* Its holders lose it. A reservation stands on, with its functions cleaned, when `stands`. */
+void lease_revoke(struct lease *lease, struct function *function, const char *reason, bool stands);
+void lease_end(struct lease *lease, const char *reason);
+/* Answers the call once the lease is active; makes the client a holder of it, unless it is one. */
+void lease_join(struct lease *lease, struct core_client *client, struct call *call);
+
+void holder_wake(struct holder *holder);
+void holder_end(struct holder *holder); /* gives back what it holds, then frees it */
+void holder_free(struct holder *holder);
+/* The client's holder of a live lease; otherwise NULL and the refusal. */
+struct holder *holder_find(struct core_client *client, const char *lease, struct core_error *error);
+struct function *holder_function(struct holder *holder, const char *name, struct core_error *error);
+
+/* ---- attach: deciding, and waiting ---- */
+
+struct waiter {
+    struct core *core;
+    TAILQ_ENTRY(waiter) link, client_link;
+    struct call *call;
+    struct core_client *client;
+    struct tenant *tenant;
+    bool reserved, namespaces_given, queued;
+    struct device *devices[PARTS_MAX];
+    size_t device_count; /* 0: any that the tenant may use */
+    uint32_t namespaces[CORE_LEASE_NAMESPACES_MAX];
+    size_t namespace_count;
+    uint32_t queue_pairs;
+    uint32_t wait_milliseconds;
+    struct timer timer;
+};
+
+enum verdict { VERDICT_GRANT, VERDICT_WAIT, VERDICT_REFUSE };
+
+/* Whether the request can be granted now; on VERDICT_GRANT the lease has been begun, and owes the answer. */
+enum verdict grant_try(struct waiter *request, struct core_error *error);
+size_t request_device_count(const struct waiter *request);
+struct device *request_device(const struct waiter *request, size_t index);
+/* Checks the request against policy, and takes it over into *request. false: refused. */
+bool request_read(struct core *core, struct tenant *tenant, const struct core_attach_request *from,
+                  struct waiter *request, struct core_error *error);
+/* Grants, queues, or refuses; owns the request and answers its call. */
+void wait_or_grant(struct waiter *request);
+void waiter_drop(struct waiter *waiter);
+void waiters_serve(struct core *core);
+void waiters_refuse(struct core *core, const char *reason);
+
+/* ---- memory and queues ---- */
+
+struct mapping {
+    struct region *region;
+    unsigned part;
+};
+
+struct region {
+    uint32_t id; /* first member: see region_compare */
+    struct holder *holder;
+    LIST_ENTRY(region) holder_link, iova_link;
+    uint64_t iova, bytes;
+    unsigned mapped, busy; /* bit masks of the lease's parts */
+    bool live, dying;
+    struct core_error error;
+    struct call *call;
+    LIST_HEAD(, queue_pair) pairs;
+    unsigned pair_count;
+    struct mapping mappings[];
+};
+
+/* A gap of `bytes` in the ranges that all functions of the lease can use; 0 or -ENOSPC. */
+int iova_find(const struct lease *lease, uint64_t bytes, uint64_t alignment, uint64_t *ret_iova);
+void iova_insert(struct lease *lease, struct region *region);
+
+struct region *region_find(const struct lease *lease, int64_t id);
+/* Starts unmapping what can be unmapped; frees the region when nothing is left of it. */
+void region_reclaim(struct region *region);
+void region_free(struct region *region);
+void region_forget_part(struct region *region, unsigned part); /* the function was closed */
+
+struct queue_pair {
+    LIST_ENTRY(queue_pair) holder_link, region_link;
+    struct holder *holder;
+    struct function *function;
+    struct region *region;
+    uint16_t id, vector;
+    uint32_t entries;
+    uint64_t submission_offset, completion_offset;
+    bool live, deleting;
+    struct call *call;
+};
+
+void queue_pair_reclaim(struct queue_pair *pair); /* starts deleting it, unless that is under way */
+void queue_pair_free(struct queue_pair *pair);    /* it is no more: deleted, or its controller closed */
+
+/* ---- the core ---- */
+
+TAILQ_HEAD(work_list, work);
+
+struct core {
+    const struct core_config *config;
+    struct hw_backend *backend;
+    struct core_listener listener;
+    unsigned depth;
+    bool delivering, changed, stopping;
+    struct work_list work;
+    STAILQ_HEAD(, call) posts;
+    LIST_HEAD(, call) calls; /* every one that is owed an answer */
+    struct timer *timers;
+    uint64_t timer_told;
+    struct device *devices;
+    void *devices_by_name; /* tsearch(3) */
+    struct tenant *tenants;
+    void *tenants_by_name;
+    struct id_rule *users, *groups;
+    size_t user_count, group_count;
+    LIST_HEAD(, core_client) clients;
+    TAILQ_HEAD(, lease) leases;
+    void *leases_by_name;
+    unsigned lease_count, lease_number, queue_pair_count, connection_count;
+    uint64_t memory_bytes;
+    TAILQ_HEAD(, waiter) waiters;
+    struct work serve;
+    void (*stopped)(void *user);
+    void *stopped_user;
+    struct work stop;
+};
+
+/* Every way into the core lies between these: the last one out does the work and delivers. */
+void core_enter(struct core *core);
+void core_leave(struct core *core);
+void work_wake(struct core *core, struct work *work);
+void work_cancel(struct core *core, struct work *work);
+uint64_t core_now(const struct core *core);
+int named_compare(const void *a, const void *b); /* of objects whose first member is `const char *name` */
+void *named_find(void *const *root, const char *name);
+void core_serve(struct core *core); /* somebody who waits may be served now */
+
+#endif

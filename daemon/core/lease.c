@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Leases: VFs that a tenant holds, from the first attachment until each function is clean again. */
+#include <errno.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/internal.h"
+
+static void lease_advance(struct lease *lease);
+
+static void work_run(struct work *work)
+{
+    lease_advance(container_of(work, struct lease, work));
+}
+
+void lease_wake(struct lease *lease)
+{
+    work_wake(lease->core, &lease->work);
+}
+
+struct lease *lease_find(struct core *core, const char *name)
+{
+    return named_find(&core->leases_by_name, name);
+}
+
+int lease_new(struct core *core, struct tenant *tenant, uint32_t queue_pairs, struct lease **ret_lease)
+{
+    struct lease *lease = calloc(1, sizeof(*lease));
+
+    if (!lease)
+        return -ENOMEM;
+    lease->core = core;
+    lease->tenant = tenant;
+    lease->queue_pairs = queue_pairs;
+    lease->work.run = work_run;
+    lease->since = core_now(core);
+    snprintf(lease->name_buffer, sizeof(lease->name_buffer), "lease-%u", ++core->lease_number);
+    lease->name = lease->name_buffer;
+    TAILQ_INIT(&lease->holders);
+    if (!tsearch(lease, &core->leases_by_name, named_compare)) {
+        free(lease);
+        return -ENOMEM;
+    }
+    TAILQ_INSERT_TAIL(&core->leases, lease, link);
+    TAILQ_INSERT_TAIL(&tenant->leases, lease, tenant_link);
+    core->lease_count++;
+    core->changed = true;
+    *ret_lease = lease;
+    return 0;
+}
+
+void lease_take(struct lease *lease, struct function *function, struct attachment *attachments, size_t count)
+{
+    unsigned part = lease->part_count++;
+
+    lease->parts[part] = function;
+    lease->tenant->functions++;
+    function_grant(function, lease, part, attachments, count);
+}
+
+void lease_free(struct lease *lease)
+{
+    struct core *core = lease->core;
+    struct holder *holder;
+
+    while ((holder = TAILQ_FIRST(&lease->holders)))
+        holder_free(holder);
+    work_cancel(core, &lease->work);
+    tdelete(lease, &core->leases_by_name, named_compare);
+    TAILQ_REMOVE(&core->leases, lease, link);
+    TAILQ_REMOVE(&lease->tenant->leases, lease, tenant_link);
+    core->lease_count--;
+    core->changed = true;
+    free(lease);
+}
+
+unsigned lease_queue_pairs(const struct lease *lease, const struct function *function)
+{
+    return lease->queue_pairs ? lease->queue_pairs : function->queue_pairs;
+}
+
+static void tell(struct lease *lease, enum core_event_kind kind, const char *text)
+{
+    event_tell(lease->core,
+               &(struct core_event){
+                   .kind = kind, .lease = lease->name, .tenant = lease->tenant->name, .text = text});
+}
+
+/* ---- answers ---- */
+
+static void answer(struct lease *lease, struct call *call, const struct core_error *error)
+{
+    if (error)
+        call->error = *error;
+    else
+        copy_text(call->result.lease, sizeof(call->result.lease), lease->name);
+    call_finish(call);
+}
+
+/* error: NULL when the lease has been granted. */
+static void answer_holder(struct holder *holder, const struct core_error *error)
+{
+    struct call *call;
+
+    while ((call = STAILQ_FIRST(&holder->attaching))) {
+        STAILQ_REMOVE_HEAD(&holder->attaching, post);
+        answer(holder->lease, call, error);
+    }
+}
+
+static void grant_holder(struct holder *holder)
+{
+    holder->granted = true;
+    holder->lease->used = true;
+    event_holder(holder, NULL, CORE_EVENT_LEASE_GRANTED, "attached");
+}
+
+static void answer_waiting(struct lease *lease, const struct core_error *error)
+{
+    struct holder *holder;
+
+    TAILQ_FOREACH (holder, &lease->holders, lease_link) {
+        if (holder->ending || holder->granted)
+            continue;
+        answer_holder(holder, error);
+        if (error) {
+            holder_end(holder);
+        } else {
+            grant_holder(holder);
+        }
+    }
+    if (lease->allocating) {
+        struct call *call = lease->allocating;
+        lease->allocating = NULL;
+        answer(lease, call, error);
+        if (!error)
+            tell(lease, CORE_EVENT_LEASE_GRANTED, "reserved");
+    }
+}
+
+/* ---- its life ---- */
+
+static void activate(struct lease *lease)
+{
+    for (unsigned i = 0; i < lease->part_count; i++) {
+        struct function *function = lease->parts[i];
+        if (!function || function->state != FS_LEASED || function->drop) {
+            struct core_error error;
+            if (!function || function->state != FS_QUARANTINED || function->retry.armed)
+                return;
+            error = error_refusal(CORE_REFUSED_FUNCTION_FAILED, function->name);
+            copy_text(error.text, sizeof(error.text), function->reason);
+            answer_waiting(lease, &error);
+            return;
+        }
+    }
+    lease->state = LEASE_ACTIVE;
+    lease->core->changed = true;
+    answer_waiting(lease, NULL);
+    if (!lease->reserved && TAILQ_EMPTY(&lease->holders))
+        lease_end(lease, "nobody is left to hold it");
+}
+
+static void finish(struct lease *lease)
+{
+    struct call *call = lease->freeing;
+
+    for (unsigned i = 0; i < lease->part_count; i++) {
+        if (lease->parts[i])
+            return;
+    }
+    if (!TAILQ_EMPTY(&lease->holders))
+        return;
+    lease_free(lease);
+    if (call)
+        call_finish(call);
+}
+
+/* Its last process left, but it stands: the next one gets functions that nobody has touched. */
+static void cycle(struct lease *lease)
+{
+    lease->state = LEASE_CYCLING;
+    lease->used = false;
+    for (unsigned i = 0; i < lease->part_count; i++)
+        function_recycle(lease->parts[i]);
+}
+
+static bool any_granted(const struct lease *lease)
+{
+    const struct holder *holder;
+
+    TAILQ_FOREACH (holder, &lease->holders, lease_link) {
+        if (holder->granted)
+            return true;
+    }
+    return false;
+}
+
+static void lease_advance(struct lease *lease)
+{
+    switch (lease->state) {
+    case LEASE_GRANTING:
+        if (!lease->reserved && TAILQ_EMPTY(&lease->holders))
+            lease_end(lease, "the process that asked for it is gone");
+        else
+            activate(lease);
+        break;
+    case LEASE_ACTIVE:
+        if (any_granted(lease) || !lease->used)
+            break;
+        if (lease->reserved)
+            cycle(lease);
+        else
+            lease_end(lease, "its last process left");
+        break;
+    case LEASE_CYCLING: activate(lease); break;
+    case LEASE_ENDING: finish(lease); break;
+    }
+}
+
+static void revoke_holders(struct lease *lease, const char *reason)
+{
+    struct core_error error = error_refusal(CORE_REFUSED_LEASE_REVOKED, lease->name);
+    struct holder *holder;
+
+    copy_text(error.text, sizeof(error.text), reason);
+    TAILQ_FOREACH (holder, &lease->holders, lease_link) {
+        if (holder->ending)
+            continue;
+        answer_holder(holder, &error);
+        if (holder->granted) {
+            char text[HW_REASON_BYTES];
+            copy_text(text, sizeof(text), reason);
+            free(holder->revoked);
+            holder->revoked = malloc(sizeof(text));
+            if (holder->revoked)
+                copy_text(holder->revoked, sizeof(text), text);
+        }
+        holder_end(holder);
+    }
+}
+
+void lease_end(struct lease *lease, const char *reason)
+{
+    struct core_error error = error_refusal(CORE_REFUSED_LEASE_REVOKED, lease->name);
+
+    if (lease->state == LEASE_ENDING)
+        return;
+    copy_text(error.text, sizeof(error.text), reason);
+    answer_waiting(lease, &error);
+    lease->state = LEASE_ENDING;
+    lease->tenant->functions -= lease->part_count;
+    revoke_holders(lease, reason);
+    tell(lease, CORE_EVENT_LEASE_ENDED, reason);
+    for (unsigned i = 0; i < lease->part_count; i++) {
+        if (lease->parts[i])
+            function_release(lease->parts[i]);
+    }
+    lease_wake(lease);
+}
+
+void lease_revoke(struct lease *lease, struct function *function, const char *reason, bool stands)
+{
+    struct core_error error;
+
+    if (lease->state == LEASE_ENDING)
+        return;
+    if (lease->state == LEASE_CYCLING && stands)
+        return;
+    if (lease->state == LEASE_ACTIVE)
+        tell(lease, CORE_EVENT_LEASE_REVOKED, reason);
+    if (lease->state == LEASE_GRANTING && function) {
+        error = error_refusal(CORE_REFUSED_FUNCTION_FAILED, function->name);
+        copy_text(error.text, sizeof(error.text), reason);
+        answer_waiting(lease, &error);
+    }
+    if (lease->state == LEASE_ACTIVE && lease->reserved && stands) {
+        revoke_holders(lease, reason);
+        cycle(lease);
+        return;
+    }
+    lease_end(lease, reason);
+}
+
+void lease_part_failed(struct function *function, const struct core_error *error)
+{
+    struct lease *lease = function->lease;
+
+    answer_waiting(lease, error);
+    lease_end(lease, error->text[0] ? error->text : "it could not be granted");
+}
+
+void lease_part_closed(struct function *function)
+{
+    struct lease *lease = function->lease;
+
+    lease->parts[function->part] = NULL;
+    function->lease = NULL;
+    lease_wake(lease);
+}
+
+/* ---- joining ---- */
+
+static struct holder *holder_of(const struct lease *lease, const struct core_client *client)
+{
+    struct holder *holder;
+
+    TAILQ_FOREACH (holder, &client->holders, client_link) {
+        if (holder->lease == lease && !holder->ending)
+            return holder;
+    }
+    return NULL;
+}
+
+static struct holder *holder_new(struct lease *lease, struct core_client *client);
+
+void lease_join(struct lease *lease, struct core_client *client, struct call *call)
+{
+    struct holder *holder = holder_of(lease, client);
+
+    if (!holder)
+        holder = holder_new(lease, client);
+    if (!holder) {
+        call_refuse(call, &error_no_memory);
+        lease_wake(lease);
+        return;
+    }
+    if (lease->state != LEASE_ACTIVE) {
+        STAILQ_INSERT_TAIL(&holder->attaching, call, post);
+        lease_wake(lease);
+        return;
+    }
+    if (!holder->granted)
+        grant_holder(holder);
+    answer(lease, call, NULL);
+}
+
+/* ---- holders ---- */
+
+static void holder_advance(struct holder *holder);
+
+static void holder_run(struct work *work)
+{
+    holder_advance(container_of(work, struct holder, work));
+}
+
+void holder_wake(struct holder *holder)
+{
+    work_wake(holder->core, &holder->work);
+}
+
+static struct holder *holder_new(struct lease *lease, struct core_client *client)
+{
+    struct holder *holder = calloc(1, sizeof(*holder));
+
+    if (!holder)
+        return NULL;
+    holder->core = lease->core;
+    holder->client = client;
+    holder->lease = lease;
+    holder->tenant = lease->tenant;
+    holder->work.run = holder_run;
+    copy_text(holder->lease_name, sizeof(holder->lease_name), lease->name);
+    STAILQ_INIT(&holder->attaching);
+    quota_connection_added(client, lease->tenant);
+    TAILQ_INSERT_TAIL(&lease->holders, holder, lease_link);
+    TAILQ_INSERT_TAIL(&client->holders, holder, client_link);
+    return holder;
+}
+
+static void unlink_lease(struct holder *holder)
+{
+    struct lease *lease = holder->lease;
+
+    if (!lease)
+        return;
+    holder->lease = NULL;
+    TAILQ_REMOVE(&lease->holders, holder, lease_link);
+    quota_connection_removed(holder->client, holder->tenant);
+    lease_wake(lease);
+}
+
+void holder_free(struct holder *holder)
+{
+    struct region *region;
+    struct call *call;
+
+    while ((region = LIST_FIRST(&holder->regions)))
+        region_free(region);
+    while ((call = STAILQ_FIRST(&holder->attaching))) {
+        STAILQ_REMOVE_HEAD(&holder->attaching, post);
+        call_finish(call);
+    }
+    unlink_lease(holder);
+    if (holder->client)
+        TAILQ_REMOVE(&holder->client->holders, holder, client_link);
+    work_cancel(holder->core, &holder->work);
+    free(holder->revoked);
+    free(holder);
+}
+
+void holder_end(struct holder *holder)
+{
+    holder->ending = true;
+    holder_wake(holder);
+}
+
+static void holder_advance(struct holder *holder)
+{
+    struct queue_pair *pair, *next_pair;
+    struct region *region, *next_region;
+    struct call *detaching = holder->detaching;
+
+    if (!holder->ending)
+        return;
+    for (pair = LIST_FIRST(&holder->pairs); pair; pair = next_pair) {
+        next_pair = LIST_NEXT(pair, holder_link);
+        queue_pair_reclaim(pair);
+    }
+    if (!LIST_EMPTY(&holder->pairs))
+        return;
+    for (region = LIST_FIRST(&holder->regions); region; region = next_region) {
+        next_region = LIST_NEXT(region, holder_link);
+        region_reclaim(region);
+    }
+    if (!LIST_EMPTY(&holder->regions))
+        return;
+    /* A process that lost its lease is told so until it gives it back itself. */
+    if (holder->client && holder->revoked && !detaching)
+        unlink_lease(holder);
+    else
+        holder_free(holder);
+    if (detaching)
+        call_finish(detaching);
+}
+
+struct holder *holder_find(struct core_client *client, const char *lease, struct core_error *error)
+{
+    struct holder *holder, *revoked = NULL;
+
+    TAILQ_FOREACH (holder, &client->holders, client_link) {
+        if (strcmp(holder->lease_name, lease) != 0 || holder->detaching)
+            continue;
+        if (holder->granted && !holder->ending && holder->lease->state == LEASE_ACTIVE)
+            return holder;
+        if (holder->revoked)
+            revoked = holder;
+    }
+    if (revoked) {
+        *error = error_refusal(CORE_REFUSED_LEASE_REVOKED, lease);
+        copy_text(error->text, sizeof(error->text), revoked->revoked);
+    } else {
+        *error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, lease);
+    }
+    return NULL;
+}
+
+struct function *holder_function(struct holder *holder, const char *name, struct core_error *error)
+{
+    for (unsigned i = 0; i < holder->lease->part_count; i++) {
+        struct function *function = holder->lease->parts[i];
+        if (strcmp(function->name, name) == 0)
+            return function;
+    }
+    *error = error_refusal(CORE_REFUSED_UNKNOWN_FUNCTION, name);
+    return NULL;
+}
+
+void core_detach(struct core_client *client, const char *lease, core_done done, void *user)
+{
+    struct core *core = client->core;
+    struct holder *holder, *found = NULL;
+    struct call *call;
+
+    core_enter(core);
+    call = call_new(core, client, CALL_PLAIN, user);
+    if (!call) {
+        done(user, &error_no_memory);
+        core_leave(core);
+        return;
+    }
+    call->done.plain = done;
+    TAILQ_FOREACH (holder, &client->holders, client_link) {
+        bool held = holder->granted || holder->revoked;
+        if (strcmp(holder->lease_name, lease) == 0 && held && !holder->detaching)
+            found = holder;
+    }
+    if (found) {
+        found->detaching = call;
+        holder_end(found);
+    } else {
+        struct core_error error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, lease);
+        call_refuse(call, &error);
+    }
+    core_leave(core);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Views: what is, for status and lists. Nothing here changes anything. */
+#include <stdlib.h>
+
+#include "daemon/core/internal.h"
+
+static void device_view(const struct device *device, struct core_device_view *view)
+{
+    *view = (struct core_device_view){
+        .config = device->config,
+        .info = device->probed ? &device->info : NULL,
+        .state = device_state(device),
+        .reason = device_reason(device),
+    };
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        const struct function *function = &device->functions[i];
+        view->functions_ready += function->state == FS_READY;
+        view->functions_leased += function->lease != NULL;
+    }
+}
+
+void core_each_device(struct core *core, void (*each)(void *user, const struct core_device_view *view),
+                      void *user)
+{
+    for (size_t i = 0; i < core->config->device_count; i++) {
+        struct core_device_view view;
+        device_view(&core->devices[i], &view);
+        each(user, &view);
+    }
+}
+
+static struct core_function_view function_view(const struct function *function)
+{
+    return (struct core_function_view){
+        .name = function->name,
+        .device = function->device->name,
+        .state = function_shown(function, function->state),
+        .reason = function->reason[0] ? function->reason : NULL,
+        .lease = function->lease ? function->lease->name : NULL,
+        .tenant = function->lease ? function->lease->tenant->name : NULL,
+        .index = function->index,
+        .controller_id = function->controller_id,
+        .iommu_group = function->iommu_group,
+        .queue_pairs = function->queue_pairs,
+        .queue_pairs_used = function->pair_count,
+        .interrupts = function->interrupts,
+    };
+}
+
+void core_each_function(struct core *core, void (*each)(void *user, const struct core_function_view *view),
+                        void *user)
+{
+    for (size_t i = 0; i < core->config->device_count; i++) {
+        const struct device *device = &core->devices[i];
+        for (unsigned n = 0; n < device->config->functions; n++) {
+            struct core_function_view view = function_view(&device->functions[n]);
+            each(user, &view);
+        }
+    }
+}
+
+static size_t lease_namespaces(const struct lease *lease, uint32_t *ids, size_t capacity)
+{
+    size_t count = 0;
+
+    for (unsigned part = 0; part < lease->part_count; part++) {
+        const struct function *function = lease->parts[part];
+        for (size_t i = 0; function && i < function->attachment_count && count < capacity; i++) {
+            uint32_t id = function->attachments[i].space->info.id;
+            bool known = false;
+            for (size_t n = 0; n < count; n++)
+                known = known || ids[n] == id;
+            if (!known)
+                ids[count++] = id;
+        }
+    }
+    return count;
+}
+
+static void lease_view(struct core *core, const struct lease *lease, struct core_holder_view *holders,
+                       void (*each)(void *user, const struct core_lease_view *view), void *user)
+{
+    uint32_t namespaces[PARTS_MAX * CORE_LEASE_NAMESPACES_MAX];
+    const char *functions[PARTS_MAX];
+    const struct holder *holder;
+    struct core_lease_view view = {
+        .name = lease->name,
+        .tenant = lease->tenant->name,
+        .reserved = lease->reserved,
+        .functions = functions,
+        .namespaces = namespaces,
+        .holders = holders,
+        .age_milliseconds = core_now(core) - lease->since,
+    };
+
+    for (unsigned part = 0; part < lease->part_count; part++) {
+        const struct function *function = lease->parts[part];
+        if (!function)
+            continue;
+        functions[view.function_count++] = function->name;
+        view.queue_pairs += lease_queue_pairs(lease, function);
+        view.queue_pairs_used += function->pair_count;
+    }
+    view.namespace_count = lease_namespaces(lease, namespaces, sizeof(namespaces) / sizeof(namespaces[0]));
+    TAILQ_FOREACH (holder, &lease->holders, lease_link) {
+        view.memory_bytes += holder->memory_bytes;
+        if (!holder->client)
+            continue;
+        holders[view.holder_count++] = (struct core_holder_view){
+            .pid = holder->client->pid,
+            .uid = holder->client->uid,
+            .queue_pairs = holder->pair_count,
+            .regions = holder->region_count,
+            .memory_bytes = holder->memory_bytes,
+        };
+    }
+    each(user, &view);
+}
+
+void core_each_lease(struct core *core, void (*each)(void *user, const struct core_lease_view *view),
+                     void *user)
+{
+    const struct lease *lease;
+    const struct holder *holder;
+    struct core_holder_view *holders;
+    size_t most = 1;
+
+    TAILQ_FOREACH (lease, &core->leases, link) {
+        size_t count = 0;
+        TAILQ_FOREACH (holder, &lease->holders, lease_link)
+            count++;
+        if (count > most)
+            most = count;
+    }
+    holders = calloc(most, sizeof(*holders));
+    if (!holders)
+        return;
+    TAILQ_FOREACH (lease, &core->leases, link)
+        lease_view(core, lease, holders, each, user);
+    free(holders);
+}
+
+void core_each_queue(struct core *core, void (*each)(void *user, const struct core_queue_view *view),
+                     void *user)
+{
+    const struct lease *lease;
+    const struct holder *holder;
+    const struct queue_pair *pair;
+
+    TAILQ_FOREACH (lease, &core->leases, link) {
+        TAILQ_FOREACH (holder, &lease->holders, lease_link) {
+            LIST_FOREACH (pair, &holder->pairs, holder_link) {
+                struct core_queue_view view = {
+                    .function = pair->function->name,
+                    .lease = lease->name,
+                    .tenant = lease->tenant->name,
+                    .id = pair->id,
+                    .pid = holder->client ? holder->client->pid : 0,
+                    .entries = pair->entries,
+                    .interrupt = pair->vector != 0,
+                };
+                each(user, &view);
+            }
+        }
+    }
+}
+
+void core_each_tenant(struct core *core, void (*each)(void *user, const struct core_tenant_view *view),
+                      void *user)
+{
+    for (size_t i = 0; i < core->config->tenant_count; i++) {
+        const struct tenant *tenant = &core->tenants[i];
+        struct core_tenant_view view = {
+            .config = tenant->config,
+            .functions = tenant->functions,
+            .queue_pairs = tenant->queue_pairs,
+            .connections = tenant->connections,
+            .regions = tenant->regions,
+            .waiting = tenant->waiting,
+            .memory_bytes = tenant->memory_bytes,
+        };
+        each(user, &view);
+    }
+}
+
+void core_each_namespace(struct core *core, void (*each)(void *user, const struct core_namespace_view *view),
+                         void *user)
+{
+    for (size_t i = 0; i < core->config->device_count; i++) {
+        const struct device *device = &core->devices[i];
+        for (unsigned n = 0; n < device->space_count; n++) {
+            const struct space *space = device->spaces[n];
+            const struct attachment *claim = LIST_FIRST(&space->claims);
+            const struct function *function = claim ? claim->function : NULL;
+            struct core_namespace_view view = {
+                .device = device->name,
+                .info = &space->info,
+                .holder = function && function->tenant ? function->tenant->name
+                          : space->host                ? "host"
+                                                       : NULL,
+                .lease = function && function->lease ? function->lease->name : NULL,
+            };
+            each(user, &view);
+        }
+    }
+}
+
+struct core_totals core_totals(const struct core *core)
+{
+    return (struct core_totals){
+        .leases = core->lease_count,
+        .queue_pairs = core->queue_pair_count,
+        .connections = core->connection_count,
+        .memory_bytes = core->memory_bytes,
+    };
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An hw_backend in memory for tests of the core. Operations are queued and end when the test says so, as the
+ * test says; meanwhile the fake keeps the state of the devices and notes every act of the core that real
+ * hardware would punish (fake_complaint): memory unmapped under a live queue, a namespace on the VFs of two
+ * tenants, a handle used after its close, two device operations at once, and more.
+ */
+#ifndef HOMI_TESTS_UNIT_FAKE_BACKEND_H
+#define HOMI_TESTS_UNIT_FAKE_BACKEND_H
+
+#include "daemon/hw/backend.h"
+
+#define FAKE_DEVICES_MAX    4
+#define FAKE_FUNCTIONS_MAX  8
+#define FAKE_NAMESPACES_MAX 8
+#define FAKE_PAIRS_MAX      16
+#define FAKE_MAPPINGS_MAX   64
+
+enum fake_operation {
+    FAKE_PROBE,
+    FAKE_LIST,
+    FAKE_COUNT,
+    FAKE_ASSIGN,
+    FAKE_ONLINE,
+    FAKE_BIND,
+    FAKE_UNBIND,
+    FAKE_ATTACH,
+    FAKE_OPEN,
+    FAKE_CLOSE,
+    FAKE_MAP,
+    FAKE_UNMAP,
+    FAKE_CREATE,
+    FAKE_DELETE,
+    FAKE_IDENTIFY_NAMESPACE,
+    FAKE_IDENTIFY,
+    FAKE_LOG,
+    FAKE_FEATURE,
+    FAKE_OPERATIONS,
+};
+
+struct fake_mapping {
+    uint64_t iova, bytes;
+};
+
+/* One VF: what the device and the kernel know of it. */
+struct hw_function {
+    struct hw_device *device;
+    unsigned index;
+    void *listener_user;
+    bool open, held /* by a process: opening again is -EBUSY */, online, bound;
+    uint16_t queues, interrupts;
+    unsigned attached; /* bit mask of the device's namespaces */
+    struct hw_queue_pair pairs[FAKE_PAIRS_MAX];
+    struct fake_mapping mappings[FAKE_MAPPINGS_MAX];
+    unsigned mapping_count, pair_count, opens;
+    bool viable;
+};
+
+struct hw_device {
+    struct fake *fake;
+    unsigned index;
+    void *user;
+    bool made, absent, busy;
+    struct hw_device_info info;
+    uint16_t function_pairs, function_interrupts; /* granted when there is no Virtualization Management */
+    struct hw_iova_range range;
+    struct hw_function functions[FAKE_FUNCTIONS_MAX];
+    unsigned reattach; /* bit mask of namespaces that come back to a VF at each open */
+};
+
+struct fake_op;
+
+struct fake {
+    struct hw_backend backend; /* first member */
+    struct hw_device devices[FAKE_DEVICES_MAX];
+    struct fake_op *first, **last;
+    unsigned pending, total;
+    unsigned count[FAKE_OPERATIONS]; /* started so far */
+    unsigned fail_at;                /* the operation with this number (1 is the first) ... */
+    int fail_error;                  /* ... ends so; 0: never */
+    unsigned fail_kind;              /* bit mask of operations that fail, always */
+    int fail_kind_error;
+    uint16_t fail_status;
+    char complaint[160]; /* the first one; empty: none */
+};
+
+/* device_count devices of 4 VFs, VQ 16/4, VI 8/2, 3 shareable namespaces, as the emulated SSD has them. */
+void fake_init(struct fake *fake, unsigned device_count);
+void fake_fini(struct fake *fake);
+
+/* Ends the oldest pending operation (false: there is none), or one of them by number, by its outcome or
+ * -error. */
+bool fake_step(struct fake *fake);
+bool fake_step_nth(struct fake *fake, unsigned nth);
+bool fake_step_with(struct fake *fake, unsigned nth, int error);
+void fake_run(struct fake *fake); /* until nothing is pending */
+/* The kind of the pending operation by number; FAKE_OPERATIONS: none. */
+enum fake_operation fake_kind(const struct fake *fake, unsigned nth);
+const char *fake_operation_name(enum fake_operation operation);
+
+/* How many namespaces are attached to VFs, queue pairs and mappings live, and VFs are open, on all devices.
+ */
+struct fake_totals {
+    unsigned attached, pairs, mappings, open;
+};
+struct fake_totals fake_totals(const struct fake *fake);
+/* What the hardware does unasked: the state changes, and the core is not told yet. */
+void fake_reset_device(struct hw_device *device);
+
+#endif
