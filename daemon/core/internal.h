@@ -489,7 +489,7 @@ void iova_insert(struct lease *lease, struct region *region);
 struct region *region_find(const struct lease *lease, int64_t id);
 /* Starts unmapping what can be unmapped; frees the region when nothing is left of it. */
 void region_reclaim(struct region *region);
-void region_free(struct region *region);
+void region_discard(struct region *region);
 void region_forget_part(struct region *region, unsigned part); /* the function was closed */
 
 struct queue_pair {

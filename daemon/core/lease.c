@@ -388,7 +388,7 @@ void holder_free(struct holder *holder)
     struct call *call;
 
     while ((region = LIST_FIRST(&holder->regions)))
-        region_free(region);
+        region_discard(region);
     while ((call = STAILQ_FIRST(&holder->attaching))) {
         STAILQ_REMOVE_HEAD(&holder->attaching, post);
         call_finish(call);

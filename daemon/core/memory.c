@@ -40,7 +40,7 @@ static void count(struct region *region, bool add)
     holder->core->memory_bytes += bytes;
 }
 
-void region_free(struct region *region)
+void region_discard(struct region *region)
 {
     struct holder *holder = region->holder;
     struct call *call = region->call;
@@ -99,7 +99,7 @@ void region_reclaim(struct region *region)
         backend->unmap(function->handle, region->iova, region->bytes, unmap_done, &region->mappings[part]);
     }
     if (!region->mapped && !region->busy)
-        region_free(region);
+        region_discard(region);
 }
 
 void region_forget_part(struct region *region, unsigned part)
