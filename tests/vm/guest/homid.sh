@@ -4,11 +4,12 @@
 # write_config [DEVICES-JSON] [EXTRA-TENANTS-JSON]: tenants blue (namespaces 2, 4, 5), green (3), both trusted, and amber
 # (uid 1004, not trusted); all four VFs of HOMI0 with five queue pairs and five interrupts each.
 write_config() {
+  local ssd0='{ "name": "ssd0", "serial": "HOMI0", "virtualFunctions": 4, "queuePairs": 5, "interrupts": 5 }'
   mkdir -p /etc/homi
   cat >/etc/homi/homid.conf <<CONF
 {
   "retrySeconds": 1,
-  "devices": [${1:-{ "name": "ssd0", "serial": "HOMI0", "virtualFunctions": 4, "queuePairs": 5, "interrupts": 5 \}}],
+  "devices": [${1:-$ssd0}],
   "tenants": [
     { "name": "blue", "trusted": true, "users": ["blue"], "devices": ["ssd0"], "virtualFunctionsMax": 2,
       "queuePairsMax": 10, "memoryMax": "256M",

@@ -46,7 +46,7 @@ diagnose() {
   echo "---- journal of $1"
   journalctl -q --no-pager -o short-monotonic --since "@$HOMI_CASE_STARTED" | tail -n 80
   echo "---- kernel log"
-  dmesg --facility=kern | tail -n 30
+  dmesg --facility=kern | tail -n 15
   echo "---- processes that wait in the kernel"
   ps -eo pid,stat,wchan:32,args | awk '$2 ~ /^D/'
   echo "----"
