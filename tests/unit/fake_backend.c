@@ -395,6 +395,7 @@ static struct fake_op *pull(struct fake *fake, unsigned nth)
     if (!op->next)
         fake->last = at;
     fake->pending--;
+    fake->ended++;
     return op;
 }
 

@@ -74,7 +74,7 @@ struct fake {
     struct hw_backend backend; /* first member */
     struct hw_device devices[FAKE_DEVICES_MAX];
     struct fake_op *first, **last;
-    unsigned pending, total;
+    unsigned pending, total /* started */, ended;
     unsigned count[FAKE_OPERATIONS]; /* started so far */
     unsigned fail_at;                /* the operation with this number (1 is the first) ... */
     int fail_error;                  /* ... ends so; 0: never */
