@@ -67,7 +67,7 @@ $(BUILD)/libproto.a: $(call obj,$(PROTO_SRC))
 $(BUILD)/libhomid.a: $(call obj,$(DAEMON_SRC))
 $(BUILD)/libproto.a $(BUILD)/libhomid.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
 # The static library carries the protocol code; its other symbols are hidden by objcopy, as the map does in the .so.
 $(BUILD)/libhomi.a: $(call obj,$(LIB_SRC) $(PROTO_SRC))
