@@ -10,7 +10,7 @@ BEGIN {
     # The C library and the kernel's interface, in one word.
     LIBC = "^<(([a-z0-9_]+|(sys|linux|arpa|netinet|asm)/[a-z0-9_-]+)\\.h)>$"
     # What a module without system calls may see of it.
-    PURE = "^<(assert|ctype|errno|inttypes|limits|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|sys/types|sys/queue)\\.h>$"
+    PURE = "^<(assert|ctype|errno|inttypes|limits|search|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|sys/types|sys/queue)\\.h>$"
     NOT_LIBC = "^<(libnvme|check|event|libudev)\\.h>$"
     JSON = "^<json-c/"
     PUBLIC = "^<homi/"
