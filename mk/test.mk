@@ -6,7 +6,11 @@ ASAN    := build/asan
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 unit-tests: $(UNIT_TESTS)
 .PHONY: unit-tests
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_AUX)) $(call obj,$(LIB_SRC)) $(BUILD)/libhomid.a $(BUILD)/libproto.a
+# An archive, so that a test takes the fixtures that it uses and may put its own code in place of the others'.
+$(BUILD)/libunit.a: $(call obj,$(UNIT_AUX))
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libunit.a $(call obj,$(LIB_SRC)) $(BUILD)/libhomid.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON) check)
 
