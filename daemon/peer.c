@@ -12,7 +12,6 @@
 
 #include "daemon/peer_identity.h"
 #include "daemon/server.h"
-#include "proto/json.h"
 #include "proto/transport.h"
 
 static void on_event(evutil_socket_t fd, short what, void *user);
@@ -90,6 +89,11 @@ static int serve(struct peer *peer)
             break;
         }
         r = varlink_connection_next(session->connection, &message);
+        if (r == -EPROTO) { /* the error that says why is queued */
+            peer->ending = true;
+            r = 0;
+            continue;
+        }
         if (r <= 0)
             break;
         r = handle(peer, &message);
@@ -108,35 +112,12 @@ static int serve(struct peer *peer)
     return want(peer, pending ? EV_CLOSED | EV_PERSIST : EV_READ | EV_PERSIST);
 }
 
-/* One that sent what is no call gets told why, as far as its socket takes it, before it is closed. */
-static void explain(struct peer *peer)
-{
-    struct varlink_connection *connection = peer->session.connection;
-    enum varlink_violation violation = varlink_connection_violation(connection);
-    struct iovec unsent;
-    const int *fds;
-    unsigned fd_count;
-    char text[256];
-    if (violation == VARLINK_VIOLATION_NONE || violation == VARLINK_VIOLATION_OVERFLOW ||
-        varlink_connection_output(connection, &unsent, &fds, &fd_count) > 0)
-        return;
-    const char *why = violation == VARLINK_VIOLATION_JSON
-                          ? json_defect_text(varlink_connection_json_defect(connection))
-                          : varlink_violation_text(violation);
-    int length = snprintf(text, sizeof text,
-                          "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
-                          "\"message: %s\"}}",
-                          why);
-    if (length > 0 && (size_t)length < sizeof text)
-        (void)send(peer->fd, text, (size_t)length + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 static void end_for(struct peer *peer, int error)
 {
+    enum varlink_violation violation = varlink_connection_violation(peer->session.connection);
     const char *why = strerror(-error);
-    if (error == -EPROTO) {
-        explain(peer);
-        why = varlink_violation_text(varlink_connection_violation(peer->session.connection));
+    if (violation != VARLINK_VIOLATION_NONE) {
+        why = varlink_violation_text(violation);
     } else if (error == -ENOBUFS || error == -ETIMEDOUT) {
         why = "it does not read what it asked for";
     } else if (error == -ESHUTDOWN || error == -EPIPE || error == -ECONNRESET) {
@@ -148,9 +129,9 @@ static void end_for(struct peer *peer, int error)
 static int on_readable(struct peer *peer)
 {
     int r = varlink_transport_receive(peer->fd, peer->session.connection);
-    if (r < 0 && r != -EAGAIN)
+    if (r < 0 && r != -EAGAIN && r != -EPROTO)
         return r;
-    if (r == 0) /* the answers to what came before are owed still */
+    if (r == 0 || r == -EPROTO) /* what was queued until now is owed still */
         peer->ending = true;
     return serve(peer);
 }

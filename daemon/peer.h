@@ -30,7 +30,7 @@ struct peer {
     int fd, pidfd;
     short interest;
     bool serving;   /* within peer_serve, which looks after output itself */
-    bool ending;    /* end of stream, or refused: ends when its output is out */
+    bool ending;    /* end of stream, violation, or refused: ends when its output is out */
     unsigned limit; /* of a refused one: what the error says */
 };
 

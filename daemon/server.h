@@ -8,6 +8,8 @@
  * once when its queue is full.
  * - A connection over a limit is kept among SERVER_REFUSED_MAX others just long enough to answer its first
  * call with QuotaExceeded; when there are more of these, the oldest is closed unanswered.
+ * - One that breaks a rule of io.homi.Protocol gets the error that says so and is closed once its socket took
+ * that.
  * - When descriptors run out, accepting pauses until a connection ends or SERVER_PAUSE_SECONDS passed.
  * - The end of the process that connected ends the connection, also when a child of it still holds the
  * socket. So does closing, or shutting down its sending side, while a call is under way.

@@ -46,12 +46,75 @@ void varlink_connection_free(struct varlink_connection *connection)
     free(connection);
 }
 
-/* What was received after a violation means nothing, so its descriptors are not kept either. */
-static int violate(struct varlink_connection *connection, int violation)
+/* Puts a value into an object and gives it up in any case; false when memory ran out. */
+static bool put(json_object *object, const char *key, json_object *value)
 {
-    connection->violation = (uint8_t)violation;
+    if (value && json_object_object_add(object, key, value) == 0) {
+        return true;
+    }
+    json_object_put(value);
+    return false;
+}
+
+/* Sends {KEY: NAME, "parameters": PARAMETERS, FLAG: true}; each part is left out when NULL (or empty). */
+static int send_message(struct varlink_connection *connection, const char *key, const char *name,
+                        json_object *parameters, const char *flag, const int *fds, unsigned fd_count)
+{
+    json_object *object = json_object_new_object();
+    const char *text = NULL;
+    size_t length = 0;
+    int r = -ENOMEM;
+
+    if (!object || (name && !put(object, key, json_object_new_string(name))) ||
+        (parameters && json_object_object_length(parameters) > 0 &&
+         !put(object, "parameters", json_object_get(parameters))) ||
+        (flag && !put(object, flag, json_object_new_boolean(true)))) {
+        goto out;
+    }
+    text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+                                             &length);
+    if (!text) {
+        goto out;
+    }
+    if (fd_count > VARLINK_FDS_MAX) {
+        r = -EMFILE;
+    } else if (length + 1 > VARLINK_MESSAGE_BYTES_MAX) {
+        r = -E2BIG;
+    } else {
+        r = outbox_add(&connection->out, text, length + 1, fds, fd_count);
+    }
+out:
+    json_object_put(object);
+    return r;
+}
+
+/* Without memory for it, the connection ends without a word. */
+static void tell(struct varlink_connection *connection, const struct varlink_breach *breach)
+{
+    const char *error;
+    json_object *parameters;
+
+    if (varlink_violation_error(breach, &error, &parameters) == 0) {
+        (void)send_message(connection, "error", error, parameters, NULL, NULL, 0);
+        json_object_put(parameters);
+    }
+}
+
+/* What was received after a violation means nothing, so its descriptors are not kept either. */
+static int violate(struct varlink_connection *connection, const struct varlink_breach *breach)
+{
+    connection->violation = (uint8_t)breach->violation;
+    connection->json_defect = (uint8_t)breach->json_defect;
     inbox_clear(&connection->in);
+    if (connection->role == VARLINK_SERVER) {
+        tell(connection, breach);
+    }
     return -EPROTO;
+}
+
+static int violate_by(struct varlink_connection *connection, enum varlink_violation violation)
+{
+    return violate(connection, &(struct varlink_breach){.violation = violation});
 }
 
 int varlink_connection_feed(struct varlink_connection *connection, const void *bytes, size_t count,
@@ -67,13 +130,13 @@ int varlink_connection_feed(struct varlink_connection *connection, const void *b
     }
     r = inbox_add(&connection->in, bytes, count, fds, fd_count, fds_truncated);
     if (r) {
-        return r > 0 ? violate(connection, r) : r;
+        return r > 0 ? violate_by(connection, (enum varlink_violation)r) : r;
     }
     if (connection->role == VARLINK_SERVER &&
         (connection->in.messages > VARLINK_INPUT_CALLS_MAX ||
          (connection->in.messages > 0 &&
           connection->in.end - connection->in.begin > VARLINK_INPUT_BYTES_MAX))) {
-        return violate(connection, VARLINK_VIOLATION_AHEAD);
+        return violate_by(connection, VARLINK_VIOLATION_AHEAD);
     }
     return 0;
 }
@@ -102,7 +165,8 @@ static bool is_vendor_extension(const char *key, json_object *value)
     return strchr(key, '.') && json_object_is_type(value, json_type_object);
 }
 
-static bool read_call(struct varlink_message *message)
+/* Reads the members of a call. Returns the one that is missing, unknown, mistyped or excluded, or NULL. */
+static const char *read_call(struct varlink_message *message)
 {
     json_object_object_foreach (message->object, key, value) {
         bool fits = strcmp(key, "method") == 0       ? read_string(value, &message->method)
@@ -112,13 +176,20 @@ static bool read_call(struct varlink_message *message)
                     : strcmp(key, "upgrade") == 0    ? read_flag(value, &message->upgrade)
                                                      : is_vendor_extension(key, value);
         if (!fits) {
-            return false;
+            return key;
         }
     }
-    return message->method && message->more + message->oneway + message->upgrade <= 1;
+    if (!message->method) {
+        return "method";
+    }
+    if (message->upgrade && (message->more || message->oneway)) {
+        return "upgrade";
+    }
+    return message->oneway && message->more ? "oneway" : NULL;
 }
 
-static bool read_reply(struct varlink_message *message)
+/* The same for a reply. */
+static const char *read_reply(struct varlink_message *message)
 {
     json_object_object_foreach (message->object, key, value) {
         bool fits = strcmp(key, "error") == 0        ? read_string(value, &message->error)
@@ -126,20 +197,10 @@ static bool read_reply(struct varlink_message *message)
                     : strcmp(key, "continues") == 0  ? read_flag(value, &message->continues)
                                                      : is_vendor_extension(key, value);
         if (!fits) {
-            return false;
+            return key;
         }
     }
-    return !(message->error && message->continues);
-}
-
-/* Puts a value into an object and gives it up in any case; false when memory ran out. */
-static bool put(json_object *object, const char *key, json_object *value)
-{
-    if (value && json_object_object_add(object, key, value) == 0) {
-        return true;
-    }
-    json_object_put(value);
-    return false;
+    return message->error && message->continues ? "continues" : NULL;
 }
 
 static int complete_parameters(struct varlink_message *message)
@@ -175,6 +236,7 @@ static bool account(struct varlink_connection *connection, const struct varlink_
 
 int varlink_connection_next(struct varlink_connection *connection, struct varlink_message *ret_message)
 {
+    struct varlink_breach breach = {.violation = VARLINK_VIOLATION_SHAPE};
     struct varlink_message message = {0};
     const char *text;
     size_t length;
@@ -186,20 +248,22 @@ int varlink_connection_next(struct varlink_connection *connection, struct varlin
     if (connection->pending || !inbox_peek(&connection->in, &text, &length)) {
         return 0;
     }
-    r = json_parse_strict(text, length, &message.object, NULL);
+    r = json_parse_strict(text, length, &message.object, &breach.offset);
     if (r < 0) {
         return r;
     }
     if (r > 0) {
-        connection->json_defect = (uint8_t)r;
-        return violate(connection, VARLINK_VIOLATION_JSON);
+        breach.violation = VARLINK_VIOLATION_JSON;
+        breach.json_defect = r;
+        return violate(connection, &breach);
     }
-    if (!(connection->role == VARLINK_SERVER ? read_call(&message) : read_reply(&message))) {
-        r = violate(connection, VARLINK_VIOLATION_SHAPE);
+    breach.member = connection->role == VARLINK_SERVER ? read_call(&message) : read_reply(&message);
+    if (breach.member) {
+        r = violate(connection, &breach);
     } else if (complete_parameters(&message)) {
         r = -ENOMEM;
     } else if (!account(connection, &message)) {
-        r = violate(connection, VARLINK_VIOLATION_UNEXPECTED);
+        r = violate_by(connection, VARLINK_VIOLATION_UNEXPECTED);
     }
     if (r) {
         json_object_put(message.object);
@@ -232,38 +296,6 @@ int varlink_message_take_fd(struct varlink_message *message, unsigned index)
     return fd;
 }
 
-/* Sends {KEY: NAME, "parameters": PARAMETERS, FLAG: true}; each part is left out when NULL (or empty). */
-static int send_message(struct varlink_connection *connection, const char *key, const char *name,
-                        json_object *parameters, const char *flag, const int *fds, unsigned fd_count)
-{
-    json_object *object = json_object_new_object();
-    const char *text = NULL;
-    size_t length = 0;
-    int r = -ENOMEM;
-
-    if (!object || (name && !put(object, key, json_object_new_string(name))) ||
-        (parameters && json_object_object_length(parameters) > 0 &&
-         !put(object, "parameters", json_object_get(parameters))) ||
-        (flag && !put(object, flag, json_object_new_boolean(true)))) {
-        goto out;
-    }
-    text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-                                             &length);
-    if (!text) {
-        goto out;
-    }
-    if (fd_count > VARLINK_FDS_MAX) {
-        r = -EMFILE;
-    } else if (length + 1 > VARLINK_MESSAGE_BYTES_MAX) {
-        r = -E2BIG;
-    } else {
-        r = outbox_add(&connection->out, text, length + 1, fds, fd_count);
-    }
-out:
-    json_object_put(object);
-    return r;
-}
-
 int varlink_connection_call(struct varlink_connection *connection, const char *method,
                             json_object *parameters, bool more, const int *fds, unsigned fd_count)
 {
@@ -284,6 +316,9 @@ static int answer(struct varlink_connection *connection, const char *error, json
 {
     int r = 0;
 
+    if (connection->violation) {
+        return -EPROTO;
+    }
     if (!connection->pending || (continues && !connection->pending_more)) {
         return -EINVAL;
     }
@@ -296,7 +331,7 @@ static int answer(struct varlink_connection *connection, const char *error, json
                          fd_count);
     }
     if (r == -ENOBUFS) {
-        (void)violate(connection, VARLINK_VIOLATION_OVERFLOW);
+        (void)violate_by(connection, VARLINK_VIOLATION_OVERFLOW);
     }
     if (r == 0) {
         connection->pending = continues;
@@ -346,19 +381,4 @@ enum varlink_violation varlink_connection_violation(const struct varlink_connect
 int varlink_connection_json_defect(const struct varlink_connection *connection)
 {
     return connection->json_defect;
-}
-
-const char *varlink_violation_text(enum varlink_violation violation)
-{
-    switch (violation) {
-    case VARLINK_VIOLATION_NONE: return "no violation";
-    case VARLINK_VIOLATION_OVERSIZED: return "a message is too long";
-    case VARLINK_VIOLATION_JSON: return "a message is not strict JSON";
-    case VARLINK_VIOLATION_SHAPE: return "a message is neither a call nor a reply of Varlink";
-    case VARLINK_VIOLATION_FDS: return "file descriptors are too many or belong to no single message";
-    case VARLINK_VIOLATION_UNEXPECTED: return "a reply that no call asked for";
-    case VARLINK_VIOLATION_OVERFLOW: return "the peer does not read its replies";
-    case VARLINK_VIOLATION_AHEAD: return "too many calls ahead of their answers";
-    default: return "unknown violation";
-    }
 }

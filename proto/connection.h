@@ -16,6 +16,11 @@
  *
  * What a peer sends is bounded by proto/limits.h, and so is the memory that it can make this side hold. A
  * connection on which nothing waits holds nothing but itself (about 100 bytes).
+ *
+ * A violation is beyond repair: what was received and not taken out is forgotten, and nothing more is taken.
+ * A server queues the error of io.homi.Protocol that tells the peer, behind the answers that wait already and
+ * in place of the next one that is due, whether a call is pending, waits or neither; send what is queued, as
+ * long as the peer reads it, and close. There is none for a peer that does not read (OVERFLOW).
  */
 #ifndef HOMI_PROTO_CONNECTION_H
 #define HOMI_PROTO_CONNECTION_H
@@ -26,20 +31,9 @@
 #include <sys/uio.h>
 
 #include "proto/limits.h"
+#include "proto/violation.h"
 
 enum varlink_role { VARLINK_CLIENT, VARLINK_SERVER };
-
-/* Why a connection is beyond repair; kept by varlink_connection_violation() for the log. */
-enum varlink_violation {
-    VARLINK_VIOLATION_NONE,
-    VARLINK_VIOLATION_OVERSIZED, /* no NUL within VARLINK_MESSAGE_BYTES_MAX */
-    VARLINK_VIOLATION_JSON,      /* json_defect in varlink_connection_json_defect() */
-    VARLINK_VIOLATION_SHAPE, /* not a call (server) or not a reply (client): unknown or mistyped members */
-    VARLINK_VIOLATION_FDS,   /* too many, truncated, or not attributable to one message */
-    VARLINK_VIOLATION_UNEXPECTED, /* a reply to no call; a continued reply to a call without more */
-    VARLINK_VIOLATION_OVERFLOW,   /* the peer does not read what is queued for it */
-    VARLINK_VIOLATION_AHEAD,      /* more calls wait for an answer than VARLINK_INPUT_CALLS_MAX, _BYTES_MAX */
-};
 
 struct varlink_connection;
 
@@ -62,8 +56,7 @@ void varlink_connection_free(struct varlink_connection *connection); /* NULL-saf
 
 /*
  * Feeds what one recvmsg returned. Takes ownership of all fds in any case. Returns 0, -ENOMEM (close the
- * connection: the bytes are lost), or -EPROTO on a violation, after which what was received is forgotten and
- * the connection only drains (close it).
+ * connection: the bytes are lost), or -EPROTO on a violation.
  */
 int varlink_connection_feed(struct varlink_connection *connection, const void *bytes, size_t count,
                             const int *fds, unsigned fd_count, bool fds_truncated);
@@ -85,8 +78,8 @@ int varlink_connection_call(struct varlink_connection *connection, const char *m
 /*
  * Answers the call taken out last (server): with a reply, of which only one to a call with more may continue,
  * or with an error. Every call is answered, a oneway call too: then nothing is sent and the fds are closed.
- * Errors as above and -EINVAL: no call is pending, or it did not ask for more. -ENOBUFS is a violation
- * (OVERFLOW), since the peer does not read.
+ * Errors as above, -EPROTO after a violation, and -EINVAL: no call is pending, or it did not ask for more.
+ * -ENOBUFS is a violation (OVERFLOW), since the peer does not read.
  */
 int varlink_connection_reply(struct varlink_connection *connection, json_object *parameters, bool continues,
                              const int *fds, unsigned fd_count);
@@ -108,6 +101,5 @@ void varlink_connection_sent(struct varlink_connection *connection, size_t bytes
 
 enum varlink_violation varlink_connection_violation(const struct varlink_connection *connection);
 int varlink_connection_json_defect(const struct varlink_connection *connection);
-const char *varlink_violation_text(enum varlink_violation violation);
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/connection.h"
 #include "proto/fds.h"
+#include "proto/violation.h"
 
 static void close_received(const int *fds, unsigned count)
 {
@@ -74,6 +74,22 @@ static bool attributable(const struct inbox *inbox, const char *bytes, size_t co
     return !nul || nul == bytes + count - 1;
 }
 
+/*
+ * What is wrong with the descriptors of a chunk, or 0. The kernel truncates them beyond the room that
+ * proto/transport.h gives it, and earlier only where this process may open no more.
+ */
+static int fds_violation(const struct inbox *inbox, const char *bytes, size_t count, unsigned fd_count,
+                         bool truncated)
+{
+    if (fd_count > VARLINK_FDS_MAX || (truncated && fd_count == VARLINK_FDS_MAX)) {
+        return VARLINK_VIOLATION_FDS_TOO_MANY;
+    }
+    if (truncated) {
+        return VARLINK_VIOLATION_FDS_LOST;
+    }
+    return fd_count > 0 && !attributable(inbox, bytes, count) ? VARLINK_VIOLATION_FDS_MISPLACED : 0;
+}
+
 /* Appends bytes for which there is room and looks for the ends of messages among them only. */
 static int append(struct inbox *inbox, const char *bytes, size_t count)
 {
@@ -99,11 +115,8 @@ static int append(struct inbox *inbox, const char *bytes, size_t count)
 int inbox_add(struct inbox *inbox, const char *bytes, size_t count, const int *fds, unsigned fd_count,
               bool fds_truncated)
 {
-    int r = 0;
+    int r = fds_violation(inbox, bytes, count, fd_count, fds_truncated);
 
-    if (fds_truncated || fd_count > VARLINK_FDS_MAX || (fd_count > 0 && !attributable(inbox, bytes, count))) {
-        r = VARLINK_VIOLATION_FDS;
-    }
     if (r == 0 && count > 0) {
         r = make_room(inbox, count);
     }

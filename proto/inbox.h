@@ -35,7 +35,7 @@ struct inbox {
 
 /*
  * Adds a chunk; takes ownership of all fds in any case. Returns 0, -ENOMEM, or a positive
- * enum varlink_violation (OVERSIZED or FDS).
+ * enum varlink_violation (OVERSIZED or one of FDS).
  */
 int inbox_add(struct inbox *inbox, const char *bytes, size_t count, const int *fds, unsigned fd_count,
               bool fds_truncated);

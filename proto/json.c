@@ -564,6 +564,17 @@ int json_parse_config(const char *text, size_t bytes, json_object **ret_object, 
     return r;
 }
 
+json_object *json_new_excerpt(const char *text, size_t bytes)
+{
+    if (bytes > JSON_EXCERPT_BYTES_MAX) {
+        bytes = JSON_EXCERPT_BYTES_MAX;
+        while (((unsigned char)text[bytes] & 0xc0) == 0x80) {
+            bytes--;
+        }
+    }
+    return json_object_new_string_len(text, (int)bytes);
+}
+
 const char *json_defect_text(int defect)
 {
     switch (defect) {

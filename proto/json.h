@@ -33,6 +33,13 @@ int json_parse_strict(const char *text, size_t bytes, json_object **ret_object, 
 /* The same for configuration files: comments (C and C++ manner) are allowed wherever white space is. */
 int json_parse_config(const char *text, size_t bytes, json_object **ret_object, size_t *ret_offset);
 
+/*
+ * A JSON string of what a peer wrote, cut between two characters after at most JSON_EXCERPT_BYTES_MAX bytes,
+ * so that a message that repeats it stays short. text is UTF-8. NULL when memory ran out.
+ */
+#define JSON_EXCERPT_BYTES_MAX 256
+json_object *json_new_excerpt(const char *text, size_t bytes);
+
 /* A defect's name in words, for error messages. */
 const char *json_defect_text(int defect);
 

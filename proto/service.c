@@ -7,10 +7,7 @@
 
 #include "proto/idl.h"
 #include "proto/interfaces.h"
-
-/* A name that is echoed in an error is cut here, so that the error fits a message whatever the caller sent.
- */
-#define ECHO_BYTES_MAX 256
+#include "proto/json.h"
 
 struct service_interface {
     struct idl_interface *definition;
@@ -40,13 +37,7 @@ static int send_error(struct varlink_connection *connection, const char *error, 
     json_object *parameters = json_object_new_object();
     int r = -ENOMEM;
 
-    if (length > ECHO_BYTES_MAX) {
-        length = ECHO_BYTES_MAX;
-        while ((text[length] & 0xc0) == 0x80) {
-            length--; /* not in the middle of a character */
-        }
-    }
-    if (put(parameters, key, json_object_new_string_len(text, (int)length))) {
+    if (put(parameters, key, json_new_excerpt(text, length))) {
         r = varlink_connection_error(connection, error, parameters);
     }
     json_object_put(parameters);

@@ -8,6 +8,7 @@
 #include "daemon/api/events.h"
 #include "daemon/api/tenant.h"
 #include "proto/interfaces.h"
+#include "proto/protocol.h"
 
 int api_context_init(struct api_context *context)
 {
@@ -17,13 +18,22 @@ int api_context_init(struct api_context *context)
         .version = HOMI_VERSION,
         .url = "man:homid(8)",
     };
-    int r = varlink_service_new(&info, &context->services[API_TENANT]);
-    if (r == 0)
-        r = varlink_service_add(context->services[API_TENANT], interface_io_homi_tenant, tenant_methods);
-    if (r == 0)
-        r = varlink_service_new(&info, &context->services[API_ADMIN]);
-    if (r == 0)
-        r = varlink_service_add(context->services[API_ADMIN], interface_io_homi_admin, admin_methods);
+    const char *const texts[] = {
+        [API_TENANT] = interface_io_homi_tenant,
+        [API_ADMIN] = interface_io_homi_admin,
+    };
+    const struct varlink_method_entry *const methods[] = {
+        [API_TENANT] = tenant_methods,
+        [API_ADMIN] = admin_methods,
+    };
+    int r = 0;
+    for (unsigned kind = 0; kind < 2 && r == 0; kind++) {
+        r = varlink_service_new(&info, &context->services[kind]);
+        if (r == 0)
+            r = protocol_add(context->services[kind]);
+        if (r == 0)
+            r = varlink_service_add(context->services[kind], texts[kind], methods[kind]);
+    }
     TAILQ_INIT(&context->replays);
     return r;
 }
@@ -36,10 +46,15 @@ void api_context_clear(struct api_context *context)
     }
 }
 
+/* What everybody may ask of every service. */
 static bool is_introspection(const char *method)
 {
-    static const char prefix[] = "org.varlink.service.";
-    return strncmp(method, prefix, sizeof prefix - 1) == 0;
+    static const char *const prefixes[] = {"org.varlink.service.", "io.homi.Protocol."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        if (strncmp(method, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    }
+    return false;
 }
 
 int api_session_dispatch(struct api_session *session, struct varlink_message *message)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A client that breaks the protocol in every way, on a connection of its own each time, and then looks
- * whether homid still serves everybody else. Prints "ok CASE what-happened" or "not ok CASE ..." for each.
- * Exit status: 0 when all was as it should be, 1 when not, 2 for a wrong command line, 4 when homid cannot be
- * reached.
+ * A client that breaks the protocol in every way, on a connection of its own each time, and looks whether
+ * homid says by name what was wrong, hangs up where nothing more can follow, and still serves everybody else.
+ * Prints "ok CASE what-happened" or "not ok CASE ..." for each. Exit status: 0 when all was as it should be,
+ * 1 when not, 2 for a wrong command line, 4 when homid cannot be reached.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,65 +36,63 @@ struct settings {
     uint32_t slow_ms, slow_bytes, connections;
 };
 
-/* What may happen to an abuser. */
-enum outcome { REPLY = 1, REFUSAL = 2, HANG_UP = 4, SILENCE = 8 };
+/* What may come of a message. */
+enum outcome { REPLY, REFUSAL, HANG_UP, SILENCE };
 
-static const char *outcome_name(enum outcome outcome)
-{
-    return outcome == REPLY     ? "reply"
-           : outcome == REFUSAL ? "refusal"
-           : outcome == HANG_UP ? "hang-up"
-                                : "silence";
-}
+static const char *const outcome_names[] = {"reply", "refusal", "hang-up", "silence"};
 
-/* A message that is sent as it stands, and the outcomes that are right. error: the refusal's name; NULL: any.
+/* A message, sent as it stands, and what must come of it: a refusal's name, and a part of the answer's text.
  */
 struct abuse {
     const char *name, *text;
-    unsigned right;
-    const char *error;
+    enum outcome right;
+    const char *error, *detail;
 };
 
-#define STANDARD(name) "org.varlink.service." name
+#define STANDARD(name)           "org.varlink.service." name
+#define PROTOCOL(name)           "io.homi.Protocol." name
+#define MALFORMED(defect)        REFUSAL, PROTOCOL("MalformedMessage"), "\"defect\":\"" defect "\""
+#define NOT_A_CALL(member)       REFUSAL, PROTOCOL("NotACall"), "\"member\":\"" member "\""
+#define CALL(method, parameters) "{\"method\":\"io.homi.Tenant." method "\",\"parameters\":" parameters "}"
 
 static const struct abuse abuses[] = {
-    {"garbage", "hello homid", REFUSAL | HANG_UP, NULL},
-    {"empty", "", REFUSAL | HANG_UP, NULL},
-    {"truncated", "{\"method\":", REFUSAL | HANG_UP, NULL},
-    {"trailing", LIST "x", REFUSAL | HANG_UP, NULL},
-    {"array", "[" LIST "]", REFUSAL | HANG_UP, NULL},
-    {"no-method", "{\"parameters\":{}}", REFUSAL | HANG_UP, NULL},
-    {"method-number", "{\"method\":7}", REFUSAL | HANG_UP, NULL},
-    {"parameters-array", "{\"method\":\"io.homi.Tenant.ListTenants\",\"parameters\":[]}", REFUSAL | HANG_UP,
-     NULL},
-    {"unknown-member", "{\"method\":\"io.homi.Tenant.ListTenants\",\"colour\":1}", REFUSAL | HANG_UP, NULL},
+    {"garbage", "hello homid", MALFORMED("syntax")},
+    {"empty", "", MALFORMED("syntax")},
+    {"truncated", "{\"method\":", MALFORMED("syntax")},
+    {"trailing", LIST "x", MALFORMED("syntax")},
+    {"array", "[" LIST "]", MALFORMED("notObject")},
+    {"no-method", "{\"parameters\":{}}", NOT_A_CALL("method")},
+    {"method-number", "{\"method\":7}", NOT_A_CALL("method")},
+    {"parameters-array", CALL("ListTenants", "[]"), NOT_A_CALL("parameters")},
+    {"unknown-member", "{\"method\":\"io.homi.Tenant.ListTenants\",\"colour\":1}", NOT_A_CALL("colour")},
+    {"more-and-oneway", "{\"method\":\"io.homi.Tenant.Monitor\",\"more\":true,\"oneway\":true}",
+     NOT_A_CALL("oneway")},
     {"duplicate-key", "{\"method\":\"io.homi.Tenant.ListTenants\",\"method\":\"io.homi.Tenant.Attach\"}",
-     REFUSAL | HANG_UP, NULL},
-    {"duplicate-parameter",
-     "{\"method\":\"io.homi.Tenant.Detach\",\"parameters\":{\"lease\":\"a\",\"lease\":\"b\"}}",
-     REFUSAL | HANG_UP, NULL},
-    {"single-quotes", "{'method':'io.homi.Tenant.ListTenants'}", REFUSAL | HANG_UP, NULL},
-    {"nan", "{\"method\":\"io.homi.Tenant.Attach\",\"parameters\":{\"queuePairs\":NaN}}", REFUSAL | HANG_UP,
+     MALFORMED("duplicateKey")},
+    {"duplicate-parameter", CALL("Detach", "{\"lease\":\"a\",\"lease\":\"b\"}"), MALFORMED("duplicateKey")},
+    {"single-quotes", "{'method':'io.homi.Tenant.ListTenants'}", MALFORMED("syntax")},
+    {"nan", CALL("Attach", "{\"queuePairs\":NaN}"), MALFORMED("syntax")},
+    {"number-too-big", CALL("Attach", "{\"queuePairs\":9223372036854775808}"), MALFORMED("numberOutOfRange")},
+    {"not-utf8", CALL("Detach", "{\"lease\":\"\xff\xfe\"}"), MALFORMED("notUtf8")},
+    {"nul", CALL("Detach", "{\"lease\":\"a\\u0000b\"}"), MALFORMED("nul")},
+    {"control-character", CALL("Detach", "{\"lease\":\"a\nb\"}"), MALFORMED("syntax")},
+    {"comment", "/* hi */" LIST, MALFORMED("syntax")},
+    {"unknown-parameter", CALL("ListTenants", "{\"colour\":1}"), REFUSAL, STANDARD("InvalidParameter"),
+     "colour"},
+    {"unknown-interface", "{\"method\":\"com.example.Other.Call\"}", REFUSAL, STANDARD("InterfaceNotFound"),
+     "com.example.Other"},
+    {"no-interface", "{\"method\":\"Call\"}", REFUSAL, STANDARD("InterfaceNotFound"), "Call"},
+    {"unknown-method", "{\"method\":\"io.homi.Tenant.Nothing\"}", REFUSAL, STANDARD("MethodNotFound"),
+     "Nothing"},
+    {"admin-method", "{\"method\":\"io.homi.Admin.GetStatus\"}", REFUSAL, STANDARD("InterfaceNotFound"),
+     "io.homi.Admin"},
+    {"monitor-without-more", "{\"method\":\"io.homi.Tenant.Monitor\"}", REFUSAL, STANDARD("ExpectedMore"),
      NULL},
-    {"number-too-big",
-     "{\"method\":\"io.homi.Tenant.Attach\",\"parameters\":{\"queuePairs\":9223372036854775808}}",
-     REFUSAL | HANG_UP, NULL},
-    {"not-utf8", "{\"method\":\"io.homi.Tenant.Detach\",\"parameters\":{\"lease\":\"\xff\xfe\"}}",
-     REFUSAL | HANG_UP, NULL},
-    {"control-character", "{\"method\":\"io.homi.Tenant.Detach\",\"parameters\":{\"lease\":\"a\nb\"}}",
-     REFUSAL | HANG_UP, NULL},
-    {"comment", "/* hi */" LIST, REFUSAL | HANG_UP, NULL},
-    {"unknown-parameter", "{\"method\":\"io.homi.Tenant.ListTenants\",\"parameters\":{\"colour\":1}}",
-     REFUSAL, STANDARD("InvalidParameter")},
-    {"unknown-interface", "{\"method\":\"com.example.Other.Call\"}", REFUSAL, STANDARD("InterfaceNotFound")},
-    {"no-interface", "{\"method\":\"Call\"}", REFUSAL | HANG_UP, NULL},
-    {"unknown-method", "{\"method\":\"io.homi.Tenant.Nothing\"}", REFUSAL, STANDARD("MethodNotFound")},
-    {"admin-method", "{\"method\":\"io.homi.Admin.Status\"}", REFUSAL, STANDARD("InterfaceNotFound")},
-    {"monitor-without-more", "{\"method\":\"io.homi.Tenant.Monitor\"}", REFUSAL, STANDARD("ExpectedMore")},
-    {"upgrade", "{\"method\":\"io.homi.Tenant.ListTenants\",\"upgrade\":true}", REPLY | REFUSAL | HANG_UP,
-     NULL},
-    {"oneway", "{\"method\":\"io.homi.Tenant.ListTenants\",\"oneway\":true}", SILENCE, NULL},
-    {"info", "{\"method\":\"org.varlink.service.GetInfo\"}", REPLY, NULL},
+    {"upgrade", "{\"method\":\"io.homi.Tenant.ListTenants\",\"upgrade\":true}", REFUSAL,
+     STANDARD("InvalidParameter"), "upgrade"},
+    {"oneway", "{\"method\":\"io.homi.Tenant.ListTenants\",\"oneway\":true}", SILENCE, "", NULL},
+    {"info", "{\"method\":\"org.varlink.service.GetInfo\"}", REPLY, "", "io.homi.Tenant"},
+    {"limits", "{\"method\":\"io.homi.Protocol.GetLimits\"}", REPLY, "", "\"messageBytes\":65536"},
 };
 
 static char reply[RAW_REPLY_BYTES];
@@ -142,42 +142,64 @@ static unsigned result(const struct settings *settings, const char *name, bool r
     return !(right && served);
 }
 
-static unsigned run_message(const struct settings *settings, const struct abuse *abuse)
+static void send_all(int fd, const char *bytes, size_t count, const int *fds, unsigned fd_count)
 {
-    int fd = connect_or_end(settings);
-    enum outcome outcome;
-    char error[256], what[512];
-    bool right;
-
-    (void)raw_send(fd, abuse->text, strlen(abuse->text) + 1, NULL, 0);
-    outcome = listen_to(fd, abuse->right == SILENCE ? 500 : ANSWER_MS, error, sizeof(error));
-    right = (abuse->right & outcome) != 0 && (!abuse->error || strcmp(abuse->error, error) == 0);
-    snprintf(what, sizeof(what), "%s %s", outcome_name(outcome), error);
-    close(fd);
-    return result(settings, abuse->name, right, what);
-}
-
-static unsigned run_bytes(const struct settings *settings, const char *name, const char *bytes, size_t count,
-                          const int *fds, unsigned fd_count)
-{
-    int fd = connect_or_end(settings);
-    enum outcome outcome;
-    char error[256], what[512];
-
     for (size_t sent = 0; sent < count;) {
         ssize_t n = raw_send(fd, bytes + sent, count - sent, fds, sent == 0 ? fd_count : 0);
         if (n <= 0)
             break; /* homid hung up in the middle, as it may */
         sent += (size_t)n;
     }
-    outcome = listen_to(fd, ANSWER_MS, error, sizeof(error));
-    snprintf(what, sizeof(what), "%s %s", outcome_name(outcome), error);
+}
+
+/* Behind an error of io.homi.Protocol homid hangs up; behind any other answer it goes on. */
+static bool follows_rightly(int fd, const char *error)
+{
+    char next[256];
+
+    if (strncmp(error, PROTOCOL(""), strlen(PROTOCOL(""))) == 0)
+        return listen_to(fd, ANSWER_MS, next, sizeof(next)) == HANG_UP;
+    send_all(fd, LIST, sizeof(LIST), NULL, 0);
+    return listen_to(fd, ANSWER_MS, next, sizeof(next)) == REPLY;
+}
+
+/* Whether the right things come on a connection on which the abuse was sent; ends it. */
+static unsigned judge(const struct settings *settings, const struct abuse *abuse, int fd)
+{
+    char error[256], what[1024];
+    enum outcome outcome = listen_to(fd, abuse->right == SILENCE ? 500 : ANSWER_MS, error, sizeof(error));
+    bool right = outcome == abuse->right && strcmp(error, abuse->error) == 0 &&
+                 (!abuse->detail || strstr(reply, abuse->detail));
+
+    snprintf(what, sizeof(what), "%s %s", outcome_names[outcome], error);
+    if (right && !follows_rightly(fd, error)) {
+        right = false;
+        snprintf(what, sizeof(what), "%s is not followed by what must follow", error);
+    } else if (!right && outcome == REFUSAL) {
+        snprintf(what, sizeof(what), "%.1000s", reply);
+    }
     close(fd);
-    return result(settings, name, outcome == REFUSAL || outcome == HANG_UP, what);
+    return result(settings, abuse->name, right, what);
+}
+
+static unsigned run_bytes(const struct settings *settings, const struct abuse *abuse, const char *bytes,
+                          size_t count, const int *fds, unsigned fd_count)
+{
+    int fd = connect_or_end(settings);
+
+    send_all(fd, bytes, count, fds, fd_count);
+    return judge(settings, abuse, fd);
+}
+
+static unsigned run_message(const struct settings *settings, const struct abuse *abuse)
+{
+    return run_bytes(settings, abuse, abuse->text, strlen(abuse->text) + 1, NULL, 0);
 }
 
 static unsigned run_oversized(const struct settings *settings)
 {
+    static const struct abuse abuse = {"oversized", NULL, REFUSAL, PROTOCOL("MessageTooLong"),
+                                       "\"limitBytes\":65536"};
     char *bytes = malloc(OVERSIZE);
     unsigned wrong;
 
@@ -186,13 +208,14 @@ static unsigned run_oversized(const struct settings *settings)
     memset(bytes, ' ', OVERSIZE); /* white space: only the length is wrong */
     memcpy(bytes, LIST, strlen(LIST));
     bytes[OVERSIZE - 1] = '\0';
-    wrong = run_bytes(settings, "oversized", bytes, OVERSIZE, NULL, 0);
+    wrong = run_bytes(settings, &abuse, bytes, OVERSIZE, NULL, 0);
     free(bytes);
     return wrong;
 }
 
 static unsigned run_deep(const struct settings *settings)
 {
+    static const struct abuse abuse = {"deep", NULL, REFUSAL, PROTOCOL("MessageTooDeep"), "\"limit\":16,"};
     static const char head[] = "{\"method\":\"io.homi.Tenant.Attach\",\"parameters\":{\"tenant\":";
     static char bytes[60000];
     size_t length = strlen(head), depth = (sizeof(bytes) - length - 3) / 2;
@@ -201,21 +224,42 @@ static unsigned run_deep(const struct settings *settings)
     memset(bytes + length, '[', depth);
     memset(bytes + length + depth, ']', depth);
     memcpy(bytes + length + 2 * depth, "}}", 3);
-    return run_bytes(settings, "deep", bytes, length + 2 * depth + 3, NULL, 0);
+    return run_bytes(settings, &abuse, bytes, length + 2 * depth + 3, NULL, 0);
+}
+
+/* The first part must be read before the descriptor comes: the kernel may join what waits. */
+static unsigned run_misplaced(const struct settings *settings, int descriptor)
+{
+    static const struct abuse abuse = {"descriptors-misplaced", NULL, REFUSAL,
+                                       PROTOCOL("FileDescriptorsMisplaced"), NULL};
+    int fd = connect_or_end(settings), unread = 1;
+
+    send_all(fd, LIST, 10, NULL, 0);
+    for (unsigned i = 0; i < 1000 && unread > 0 && ioctl(fd, SIOCOUTQ, &unread) == 0; i++)
+        usleep(10000);
+    send_all(fd, LIST + 10, sizeof(LIST) - 10, &descriptor, 1);
+    return judge(settings, &abuse, fd);
 }
 
 static unsigned run_descriptors(const struct settings *settings)
 {
+    static const struct {
+        struct abuse abuse;
+        unsigned count;
+    } cases[] = {
+        {{"descriptors-unwanted", NULL, REFUSAL, STANDARD("InvalidParameter"), "fileDescriptors"}, 1},
+        {{"descriptors-too-many", NULL, REFUSAL, PROTOCOL("TooManyFileDescriptors"), "\"limit\":8}"}, 9},
+        {{"descriptors-far-too-many", NULL, REFUSAL, PROTOCOL("TooManyFileDescriptors"), "\"limit\":8}"},
+         RAW_FDS_MAX},
+    };
     int fds[RAW_FDS_MAX];
-    unsigned wrong;
+    unsigned wrong = 0;
 
     for (unsigned i = 0; i < RAW_FDS_MAX; i++)
         fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    wrong = run_bytes(settings, "descriptors-unwanted", LIST, sizeof(LIST), fds, 1);
-    wrong += run_bytes(settings, "descriptors-too-many", LIST, sizeof(LIST), fds, 9);
-    wrong += run_bytes(settings, "descriptors-far-too-many", LIST, sizeof(LIST), fds, RAW_FDS_MAX);
-    /* In the middle of a message they belong to none. */
-    wrong += run_bytes(settings, "descriptors-for-two", LIST "\0" LIST, 2 * sizeof(LIST), fds, 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        wrong += run_bytes(settings, &cases[i].abuse, LIST, sizeof(LIST), fds, cases[i].count);
+    wrong += run_misplaced(settings, fds[0]);
     for (unsigned i = 0; i < RAW_FDS_MAX; i++)
         close(fds[i]);
     return wrong;
@@ -299,25 +343,33 @@ static unsigned run_half(const struct settings *settings)
     shutdown(fd, SHUT_WR);
     outcome = listen_to(fd, ANSWER_MS, error, sizeof(error));
     close(fd);
-    return result(settings, "half", outcome == HANG_UP || outcome == REFUSAL, outcome_name(outcome));
+    return result(settings, "half", outcome == HANG_UP, outcome_names[outcome]);
 }
 
-/* Many connections that say nothing; then all of them leave. */
+/* Many connections that say nothing. The last one is served, or hears of the limit; then all of them leave.
+ */
 static unsigned run_many(const struct settings *settings)
 {
     int *fds = calloc(settings->connections, sizeof(*fds));
     uint32_t open_ones = 0;
-    char what[64];
+    bool right = false;
+    char what[320], error[256] = "";
 
     if (!fds)
         exit(4);
     while (open_ones < settings->connections && (fds[open_ones] = raw_connect(settings->socket)) >= 0)
         open_ones++;
-    snprintf(what, sizeof(what), "%u of %u connections opened", open_ones, settings->connections);
+    if (open_ones > 0) {
+        int last = fds[open_ones - 1];
+        send_all(last, LIST, sizeof(LIST), NULL, 0);
+        enum outcome outcome = listen_to(last, ANSWER_MS, error, sizeof(error));
+        right = outcome == REPLY || strcmp(error, "io.homi.Tenant.QuotaExceeded") == 0;
+    }
+    snprintf(what, sizeof(what), "%u connections opened %s", open_ones, error);
     for (uint32_t i = 0; i < open_ones; i++)
         close(fds[i]);
     free(fds);
-    return result(settings, "many", open_ones > 0, what);
+    return result(settings, "many", right, what);
 }
 
 int main(int argc, char **argv)

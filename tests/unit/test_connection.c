@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proto/connection.h"
+#include "proto/idl.h"
+#include "proto/interfaces.h"
 #include "proto/json.h"
 #include "tests/unit/open_fds.h"
 
@@ -60,6 +63,8 @@ static int feed_fds(const void *bytes, size_t count, unsigned fd_count, bool tru
     return varlink_connection_feed(connection, bytes, count, fds, fd_count, truncated);
 }
 
+static const char *output(void);
+
 static void ck_violates(int r, enum varlink_violation violation)
 {
     struct varlink_message message;
@@ -71,6 +76,22 @@ static void ck_violates(int r, enum varlink_violation violation)
     ck_assert_int_eq(feed_fds(CALL, sizeof(CALL), 1, false), -EPROTO);
     ck_assert_uint_eq(open_fds(), fds_before);
 }
+
+/* The same by a client: `error`, without its interface, is what it hears last. */
+static void ck_refuses(int r, enum varlink_violation violation, const char *error)
+{
+    char expected[512];
+
+    ck_violates(r, violation);
+    (void)snprintf(expected, sizeof(expected), "{\"error\":\"io.homi.Protocol.%s}|", error);
+    ck_assert_str_eq(output(), expected);
+}
+
+#define TOO_LONG      "MessageTooLong\",\"parameters\":{\"limitBytes\":65536}"
+#define TOO_FAR_AHEAD "TooManyCallsAhead\",\"parameters\":{\"limit\":16,\"limitBytes\":131072}"
+#define TOO_MANY_FDS  "TooManyFileDescriptors\",\"parameters\":{\"limit\":8}"
+#define MISPLACED     "FileDescriptorsMisplaced\""
+#define LOST          "FileDescriptorsLost\""
 
 static struct varlink_message next(void)
 {
@@ -183,45 +204,72 @@ START_TEST(absent_parameters_are_an_empty_object)
 }
 END_TEST
 
-static const char *const no_calls[] = {
-    "{}",
-    "{\"parameters\":{}}",
-    "{\"method\":null}",
-    "{\"method\":1}",
-    "{\"method\":\"a.b.C\",\"parameters\":[]}",
-    "{\"method\":\"a.b.C\",\"parameters\":\"x\"}",
-    "{\"method\":\"a.b.C\",\"more\":1}",
-    "{\"method\":\"a.b.C\",\"oneway\":\"true\"}",
-    "{\"method\":\"a.b.C\",\"upgrade\":{}}",
-    "{\"method\":\"a.b.C\",\"more\":true,\"oneway\":true}",
-    "{\"method\":\"a.b.C\",\"more\":true,\"upgrade\":true}",
-    "{\"method\":\"a.b.C\",\"unknown\":1}",
-    "{\"method\":\"a.b.C\",\"org.example\":1}",
-    "{\"method\":\"a.b.C\",\"continues\":true}",
-    "{\"error\":\"a.b.C\"}",
+static const struct {
+    const char *text, *member;
+} no_calls[] = {
+    {"{}", "method"},
+    {"{\"parameters\":{}}", "method"},
+    {"{\"method\":null}", "method"},
+    {"{\"method\":1}", "method"},
+    {"{\"method\":\"a.b.C\",\"parameters\":[]}", "parameters"},
+    {"{\"method\":\"a.b.C\",\"parameters\":\"x\"}", "parameters"},
+    {"{\"method\":\"a.b.C\",\"more\":1}", "more"},
+    {"{\"method\":\"a.b.C\",\"oneway\":\"true\"}", "oneway"},
+    {"{\"method\":\"a.b.C\",\"upgrade\":{}}", "upgrade"},
+    {"{\"method\":\"a.b.C\",\"more\":true,\"oneway\":true}", "oneway"},
+    {"{\"method\":\"a.b.C\",\"more\":true,\"upgrade\":true}", "upgrade"},
+    {"{\"method\":\"a.b.C\",\"oneway\":true,\"upgrade\":true}", "upgrade"},
+    {"{\"method\":\"a.b.C\",\"unknown\":1}", "unknown"},
+    {"{\"method\":\"a.b.C\",\"org.example\":1}", "org.example"},
+    {"{\"method\":\"a.b.C\",\"continues\":true}", "continues"},
+    {"{\"error\":\"a.b.C\"}", "error"},
 };
 
 START_TEST(what_is_no_call_is_refused)
 {
     struct varlink_message message;
+    char error[128];
 
-    ck_assert_int_eq(feed_text(no_calls[_i]), 0);
-    ck_violates(varlink_connection_next(connection, &message), VARLINK_VIOLATION_SHAPE);
+    ck_assert_int_eq(feed_text(no_calls[_i].text), 0);
+    (void)snprintf(error, sizeof(error), "NotACall\",\"parameters\":{\"member\":\"%s\"}",
+                   no_calls[_i].member);
+    ck_refuses(varlink_connection_next(connection, &message), VARLINK_VIOLATION_SHAPE, error);
 }
 END_TEST
+
+START_TEST(an_endless_member_is_not_repeated_whole)
+{
+    char *text = malloc(60000);
+    struct varlink_message message;
+
+    memset(text, 'x', 60000);
+    memcpy(text, "{\"", 2);
+    memcpy(text + 59995, "\":1}", 5);
+    ck_assert_int_eq(feed_text(text), 0);
+    ck_violates(varlink_connection_next(connection, &message), VARLINK_VIOLATION_SHAPE);
+    ck_assert_uint_lt(strlen(output()), 400);
+    free(text);
+}
+END_TEST
+
+#define MALFORMED(defect, offset)                                                                            \
+    "MalformedMessage\",\"parameters\":{\"defect\":\"" defect "\",\"offsetBytes\":" #offset "}"
 
 static const struct {
     const char *text;
     int defect;
+    const char *error;
 } no_json[] = {
-    {"", JSON_SYNTAX},
-    {"{\"method\":\"a.b.C\"", JSON_SYNTAX},
-    {"[]", JSON_NOT_OBJECT},
-    {"{\"method\":\"a\",\"\\u006dethod\":\"b\"}", JSON_DUPLICATE_KEY},
-    {"{\"method\":\"a\\u0000b\"}", JSON_NUL},
-    {"{\"method\":\"\xff\"}", JSON_NOT_UTF8},
-    {"{\"method\":\"a\",\"parameters\":{\"x\":9223372036854775808}}", JSON_NUMBER_RANGE},
-    {"{\"method\":\"a\",\"parameters\":{\"x\":[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]}}", JSON_TOO_DEEP},
+    {"", JSON_SYNTAX, MALFORMED("syntax", 0)},
+    {"{\"method\":\"a.b.C\"", JSON_SYNTAX, MALFORMED("syntax", 17)},
+    {"[]", JSON_NOT_OBJECT, MALFORMED("notObject", 0)},
+    {"{\"method\":\"a\",\"\\u006dethod\":\"b\"}", JSON_DUPLICATE_KEY, MALFORMED("duplicateKey", 14)},
+    {"{\"method\":\"a\\u0000b\"}", JSON_NUL, MALFORMED("nul", 12)},
+    {"{\"method\":\"\xff\"}", JSON_NOT_UTF8, MALFORMED("notUtf8", 11)},
+    {"{\"method\":\"a\",\"parameters\":{\"x\":9223372036854775808}}", JSON_NUMBER_RANGE,
+     MALFORMED("numberOutOfRange", 32)},
+    {"{\"method\":\"a\",\"parameters\":{\"x\":[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]}}", JSON_TOO_DEEP,
+     "MessageTooDeep\",\"parameters\":{\"limit\":16,\"offsetBytes\":46}"},
 };
 
 START_TEST(what_is_no_strict_json_is_refused)
@@ -229,8 +277,65 @@ START_TEST(what_is_no_strict_json_is_refused)
     struct varlink_message message;
 
     ck_assert_int_eq(feed_fds(no_json[_i].text, strlen(no_json[_i].text) + 1, 2, false), 0);
-    ck_violates(varlink_connection_next(connection, &message), VARLINK_VIOLATION_JSON);
+    ck_refuses(varlink_connection_next(connection, &message), VARLINK_VIOLATION_JSON, no_json[_i].error);
     ck_assert_int_eq(varlink_connection_json_defect(connection), no_json[_i].defect);
+}
+END_TEST
+
+/* What was answered already, and is not read yet, comes first. */
+START_TEST(the_refusal_comes_last)
+{
+    struct varlink_message message;
+
+    ck_assert_int_eq(feed_text(CALL), 0);
+    serve("a.b.C");
+    ck_assert_int_eq(feed_text("[]"), 0);
+    ck_violates(varlink_connection_next(connection, &message), VARLINK_VIOLATION_JSON);
+    ck_assert_str_eq(output(), "{}|{\"error\":\"io.homi.Protocol." MALFORMED("notObject", 0) "}|");
+}
+END_TEST
+
+START_TEST(a_call_under_way_is_answered_by_the_refusal)
+{
+    struct varlink_message message;
+
+    ck_assert_int_eq(feed_text(CALL), 0);
+    message = next();
+    varlink_message_clear(&message);
+    ck_refuses(feed_fds(CALL, sizeof(CALL), 9, false), VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS);
+    ck_assert_int_eq(varlink_connection_reply(connection, NULL, false, NULL, 0), -EPROTO);
+    ck_assert_str_eq(output(), "");
+}
+END_TEST
+
+/* Every error is defined, and defined with what is sent. */
+START_TEST(refusals_fit_their_definition)
+{
+    struct varlink_breach breach = {.member = "more"};
+    struct idl_interface *interface;
+    unsigned told = 0;
+
+    ck_assert_int_eq(idl_parse(interface_io_homi_protocol, &interface, NULL), 0);
+    for (int v = VARLINK_VIOLATION_NONE; v <= VARLINK_VIOLATION_AHEAD; v++) {
+        for (int defect = JSON_SYNTAX; defect <= (v == VARLINK_VIOLATION_JSON ? JSON_NUL : JSON_SYNTAX);
+             defect++) {
+            const char *error;
+            char *field = NULL;
+            json_object *parameters;
+            breach.violation = (enum varlink_violation)v;
+            breach.json_defect = defect;
+            if (varlink_violation_error(&breach, &error, &parameters) == -ENOENT) {
+                continue;
+            }
+            const struct idl_error *definition = idl_find_error(interface, strrchr(error, '.') + 1);
+            ck_assert_msg(definition != NULL, "%s", error);
+            ck_assert_msg(idl_check_error(definition, parameters, &field) == 0, "%s: %s", error, field);
+            json_object_put(parameters);
+            told++;
+        }
+    }
+    ck_assert_uint_eq(told, 6 + 7);
+    idl_free(interface);
 }
 END_TEST
 
@@ -254,12 +359,12 @@ START_TEST(a_message_beyond_the_limit_is_refused)
     memset(text, ' ', VARLINK_MESSAGE_BYTES_MAX);
     text[VARLINK_MESSAGE_BYTES_MAX] = '\0';
     if (_i == 0) { /* with its end */
-        ck_violates(feed(text, VARLINK_MESSAGE_BYTES_MAX + 1), VARLINK_VIOLATION_OVERSIZED);
+        ck_refuses(feed(text, VARLINK_MESSAGE_BYTES_MAX + 1), VARLINK_VIOLATION_OVERSIZED, TOO_LONG);
     } else if (_i == 1) { /* before its end is known */
-        ck_violates(feed(text, VARLINK_MESSAGE_BYTES_MAX), VARLINK_VIOLATION_OVERSIZED);
+        ck_refuses(feed(text, VARLINK_MESSAGE_BYTES_MAX), VARLINK_VIOLATION_OVERSIZED, TOO_LONG);
     } else { /* in two pieces */
         ck_assert_int_eq(feed(text, VARLINK_MESSAGE_BYTES_MAX - 1), 0);
-        ck_violates(feed(text, 1), VARLINK_VIOLATION_OVERSIZED);
+        ck_refuses(feed(text, 1), VARLINK_VIOLATION_OVERSIZED, TOO_LONG);
     }
     free(text);
 }
@@ -331,7 +436,7 @@ START_TEST(calls_far_ahead_are_refused)
     for (unsigned i = 0; i < VARLINK_INPUT_CALLS_MAX; i++) {
         ck_assert_int_eq(feed_text(CALL), 0);
     }
-    ck_violates(feed_text(CALL), VARLINK_VIOLATION_AHEAD);
+    ck_refuses(feed_text(CALL), VARLINK_VIOLATION_AHEAD, TOO_FAR_AHEAD);
 }
 END_TEST
 
@@ -343,7 +448,7 @@ START_TEST(large_calls_far_ahead_are_refused)
     text[59999] = '\0';
     ck_assert_int_eq(feed(text, 60000), 0);
     ck_assert_int_eq(feed(text, 60000), 0);
-    ck_violates(feed(text, 60000), VARLINK_VIOLATION_AHEAD);
+    ck_refuses(feed(text, 60000), VARLINK_VIOLATION_AHEAD, TOO_FAR_AHEAD);
     free(text);
 }
 END_TEST
@@ -378,19 +483,32 @@ END_TEST
 
 START_TEST(descriptors_without_one_message_are_refused)
 {
-    switch (_i) {
-    case 0: ck_violates(feed_fds(CALL, sizeof(CALL), 9, false), VARLINK_VIOLATION_FDS); break;
-    case 1: ck_violates(feed_fds(CALL, sizeof(CALL), 8, true), VARLINK_VIOLATION_FDS); break;
-    case 2: ck_violates(feed_fds(CALL, sizeof(CALL), 0, true), VARLINK_VIOLATION_FDS); break;
-    case 3: ck_violates(feed_fds("", 0, 1, false), VARLINK_VIOLATION_FDS); break;
-    case 4: ck_violates(feed_fds(CALL "\0" CALL, 2 * sizeof(CALL), 1, false), VARLINK_VIOLATION_FDS); break;
-    case 5: ck_violates(feed_fds(CALL "\0{", sizeof(CALL) + 1, 1, false), VARLINK_VIOLATION_FDS); break;
-    case 6:
-        ck_assert_int_eq(feed_fds(CALL, 5, 1, false), 0);
-        ck_violates(feed_fds(&CALL[5], sizeof(CALL) - 5, 1, false), VARLINK_VIOLATION_FDS);
-        break;
-    default: ck_abort();
-    }
+    static const struct {
+        const char *bytes;
+        size_t count;
+        unsigned fds;
+        bool truncated;
+        enum varlink_violation violation;
+        const char *error;
+    } cases[] = {
+        {CALL, sizeof(CALL), 9, false, VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS},
+        {CALL, sizeof(CALL), 8, true, VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS},
+        {CALL, sizeof(CALL), 7, true, VARLINK_VIOLATION_FDS_LOST, LOST},
+        {CALL, sizeof(CALL), 0, true, VARLINK_VIOLATION_FDS_LOST, LOST},
+        {"", 0, 1, false, VARLINK_VIOLATION_FDS_MISPLACED, MISPLACED},
+        {CALL "\0" CALL, 2 * sizeof(CALL), 1, false, VARLINK_VIOLATION_FDS_MISPLACED, MISPLACED},
+        {CALL "\0{", sizeof(CALL) + 1, 1, false, VARLINK_VIOLATION_FDS_MISPLACED, MISPLACED},
+    };
+
+    ck_refuses(feed_fds(cases[_i].bytes, cases[_i].count, cases[_i].fds, cases[_i].truncated),
+               cases[_i].violation, cases[_i].error);
+}
+END_TEST
+
+START_TEST(descriptors_behind_the_first_byte_are_refused)
+{
+    ck_assert_int_eq(feed_fds(CALL, 5, 1, false), 0);
+    ck_refuses(feed_fds(&CALL[5], sizeof(CALL) - 5, 1, false), VARLINK_VIOLATION_FDS_MISPLACED, MISPLACED);
 }
 END_TEST
 
@@ -525,7 +643,7 @@ START_TEST(a_peer_that_never_reads_is_cut_off)
     ck_assert_int_eq(varlink_connection_violation(connection), VARLINK_VIOLATION_OVERFLOW);
     ck_assert_int_eq(feed_text(CALL), -EPROTO);
     /* Not taken over, since it was not queued. */
-    ck_assert_int_eq(varlink_connection_reply(connection, event, true, &fd, 1), -ENOBUFS);
+    ck_assert_int_eq(varlink_connection_reply(connection, event, true, &fd, 1), -EPROTO);
     ck_assert_int_eq(close(fd), 0);
     json_object_put(event);
 }
@@ -581,6 +699,10 @@ static TCase *server_case(void)
     tcase_add_test(server, absent_parameters_are_an_empty_object);
     tcase_add_loop_test(server, what_is_no_call_is_refused, 0, sizeof(no_calls) / sizeof(*no_calls));
     tcase_add_loop_test(server, what_is_no_strict_json_is_refused, 0, sizeof(no_json) / sizeof(*no_json));
+    tcase_add_test(server, an_endless_member_is_not_repeated_whole);
+    tcase_add_test(server, the_refusal_comes_last);
+    tcase_add_test(server, a_call_under_way_is_answered_by_the_refusal);
+    tcase_add_test(server, refusals_fit_their_definition);
     tcase_add_test(server, a_message_of_the_limit_fits);
     tcase_add_loop_test(server, a_message_beyond_the_limit_is_refused, 0, 3);
     tcase_add_test(server, one_call_is_served_at_a_time);
@@ -590,6 +712,7 @@ static TCase *server_case(void)
     tcase_add_test(server, large_calls_far_ahead_are_refused);
     tcase_add_test(server, descriptors_go_with_the_message_that_they_began);
     tcase_add_loop_test(server, descriptors_without_one_message_are_refused, 0, 7);
+    tcase_add_test(server, descriptors_behind_the_first_byte_are_refused);
     tcase_add_test(server, a_peer_that_never_reads_is_cut_off);
     tcase_add_test(server, a_slow_reader_costs_no_more_than_what_waits);
     tcase_add_test(server, every_violation_has_words);

@@ -21,7 +21,7 @@ static struct idl_interface *parse(const char *text)
 }
 
 static const char *const served[] = {interface_io_homi_tenant, interface_io_homi_admin,
-                                     interface_org_varlink_service};
+                                     interface_io_homi_protocol, interface_org_varlink_service};
 
 /* Every member that a line of the text declares must be found, and nothing twice. */
 START_TEST(the_served_definitions_are_complete)
@@ -49,7 +49,8 @@ END_TEST
 
 START_TEST(the_served_definitions_have_their_names)
 {
-    static const char *const names[] = {"io.homi.Tenant", "io.homi.Admin", "org.varlink.service"};
+    static const char *const names[] = {"io.homi.Tenant", "io.homi.Admin", "io.homi.Protocol",
+                                        "org.varlink.service"};
     struct idl_interface *interface = parse(served[_i]);
 
     ck_assert_str_eq(idl_name(interface), names[_i]);
@@ -314,8 +315,8 @@ int main(void)
     SRunner *runner;
     int failed;
 
-    tcase_add_loop_test(own, the_served_definitions_are_complete, 0, 3);
-    tcase_add_loop_test(own, the_served_definitions_have_their_names, 0, 3);
+    tcase_add_loop_test(own, the_served_definitions_are_complete, 0, 4);
+    tcase_add_loop_test(own, the_served_definitions_have_their_names, 0, 4);
     tcase_add_loop_test(own, every_used_type_is_resolved, 0, 2);
     tcase_add_loop_test(grammar, the_whole_grammar_is_accepted, 0, sizeof(accepted) / sizeof(*accepted));
     tcase_add_loop_test(grammar, errors_are_refused_with_their_line, 0, sizeof(refused) / sizeof(*refused));

@@ -117,20 +117,31 @@ START_TEST(one_byte_at_a_time_is_served)
 }
 END_TEST
 
-static const char *const rubbish[] = {
-    "{\"method\":",
-    "[]",
-    "{\"method\":\"a.b.C\",\"method\":\"a.b.C\"}",
-    "{\"method\":3}",
-    "{}",
-    "{\"method\":\"a.b.C\",\"parameters\":{\"n\":99999999999999999999}}",
-    "{\"method\":\"a.b.C\",\"parameters\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}"};
+static const struct {
+    const char *text, *error;
+} rubbish[] = {
+    {"{\"method\":", "MalformedMessage\",\"parameters\":{\"defect\":\"syntax\",\"offsetBytes\":10}"},
+    {"[]", "MalformedMessage\",\"parameters\":{\"defect\":\"notObject\""},
+    {"{\"method\":\"a.b.C\",\"method\":\"a.b.C\"}",
+     "MalformedMessage\",\"parameters\":{\"defect\":\"duplicateKey\""},
+    {"{\"method\":3}", "NotACall\",\"parameters\":{\"member\":\"method\"}"},
+    {"{}", "NotACall\",\"parameters\":{\"member\":\"method\"}"},
+    {"{\"method\":\"a.b.C\",\"parameters\":{\"n\":99999999999999999999}}",
+     "MalformedMessage\",\"parameters\":{\"defect\":\"numberOutOfRange\""},
+    {"{\"method\":\"a.b.C\",\"parameters\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}",
+     "MessageTooDeep\",\"parameters\":{\"limit\":16,"},
+};
 
 START_TEST(rubbish_is_answered_and_ends_the_connection)
 {
     int fd = dial(API_TENANT);
-    say(fd, rubbish[_i]);
-    ck_assert_heard(fd, "{\"error\":\"org.varlink.service.InvalidParameter\"");
+    char error[128];
+    say(fd, TENANT("ListTenants", ""));
+    say(fd, rubbish[_i].text);
+    say(fd, TENANT("ListTenants", ""));
+    ck_assert_heard(fd, "blue");
+    snprintf(error, sizeof error, "{\"error\":\"io.homi.Protocol.%s", rubbish[_i].error);
+    ck_assert_heard(fd, error);
     ck_assert_ptr_null(hear(fd));
     ck_assert_uint_eq(server_connections(server), 0);
     ck_assert_uint_eq(core.asked, 0);
@@ -148,7 +159,8 @@ START_TEST(an_endless_message_ends_the_connection)
             break;
         spin();
     }
-    ck_assert_heard(fd, "InvalidParameter");
+    ck_assert_heard(fd, "io.homi.Protocol.MessageTooLong\",\"parameters\":{\"limitBytes\":65536}");
+    ck_assert_ptr_null(hear(fd));
     ck_assert_uint_eq(server_connections(server), 0);
     close(fd);
 }

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "proto/idl.h"
+#include "proto/interfaces.h"
 #include "tests/unit/scripted_core.h"
 
 #define NOBODY 65534
@@ -28,6 +30,28 @@ START_TEST(both_sockets_introduce_themselves)
 }
 END_TEST
 
+START_TEST(both_sockets_tell_their_limits)
+{
+    struct idl_interface *protocol;
+    ck_assert_int_eq(idl_parse(interface_io_homi_protocol, &protocol, NULL), 0);
+    for (int kind = 0; kind < 2; kind++) {
+        int fd = dial((enum api_kind)kind);
+        say(fd, "{\"method\":\"io.homi.Protocol.GetLimits\"}");
+        json_object *reply = json_tokener_parse(hear(fd));
+        json_object *limits = json_object_object_get(reply, "parameters");
+        char *field = NULL;
+        ck_assert_msg(idl_check_output(idl_find_method(protocol, "GetLimits"), limits, &field) == 0, "%s",
+                      field);
+        ck_assert_int_eq(json_object_get_int(json_object_object_get(limits, "messageBytes")), 65536);
+        ck_assert_int_eq(json_object_get_int(json_object_object_get(limits, "fileDescriptors")), 8);
+        json_object_put(reply);
+        close(fd);
+    }
+    idl_free(protocol);
+    spin();
+}
+END_TEST
+
 START_TEST(operators_are_told_apart)
 {
     config.admin_group_known = false;
@@ -41,6 +65,8 @@ START_TEST(operators_are_told_apart)
     ck_assert_heard(fd, "org.varlink.service.PermissionDenied");
     say(fd, "{\"method\":\"org.varlink.service.GetInfo\"}");
     ck_assert_heard(fd, "io.homi.Admin");
+    say(fd, "{\"method\":\"io.homi.Protocol.GetLimits\"}");
+    ck_assert_heard(fd, "messageBytes");
     close(fd);
 
     config.admin_group_known = true;
@@ -419,6 +445,7 @@ int main(void)
     TCase *tcase = tcase_create("calls");
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, both_sockets_introduce_themselves);
+    tcase_add_test(tcase, both_sockets_tell_their_limits);
     tcase_add_test(tcase, operators_are_told_apart);
     tcase_add_test(tcase, every_list_fits_its_definition);
     tcase_add_test(tcase, a_list_too_long_for_a_message_is_refused);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -211,14 +212,14 @@ START_TEST(a_long_message_keeps_its_descriptors)
 }
 END_TEST
 
-static void ck_fds_violation(void)
+static void ck_fds_violation(enum varlink_violation violation)
 {
     int r;
 
     while ((r = varlink_transport_receive(server_socket, server)) == 1) {
     }
     ck_assert_int_eq(r, -EPROTO);
-    ck_assert_int_eq(varlink_connection_violation(server), VARLINK_VIOLATION_FDS);
+    ck_assert_int_eq(varlink_connection_violation(server), violation);
     ck_assert_uint_eq(open_fds(), fds_before + 2);
 }
 
@@ -230,7 +231,7 @@ START_TEST(descriptors_in_the_middle_are_refused)
     raw_send(CALL_A, 4, NULL, 0);
     ck_assert_int_eq(varlink_transport_receive(server_socket, server), 1);
     raw_send(&CALL_A[4], sizeof(CALL_A) - 4, &fd, 1);
-    ck_fds_violation();
+    ck_fds_violation(VARLINK_VIOLATION_FDS_MISPLACED);
 }
 END_TEST
 
@@ -243,7 +244,24 @@ START_TEST(too_many_descriptors_are_refused)
         fds[i] = new_fd(&inode);
     }
     raw_send(CALL_A, sizeof(CALL_A), fds, VARLINK_FDS_MAX + 1);
-    ck_fds_violation();
+    ck_fds_violation(VARLINK_VIOLATION_FDS_TOO_MANY);
+}
+END_TEST
+
+START_TEST(descriptors_that_find_no_room_are_lost)
+{
+    struct rlimit before, limit;
+    ino_t inode;
+    int fd = new_fd(&inode);
+
+    raw_send(CALL_A, sizeof(CALL_A), &fd, 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 3;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(varlink_transport_receive(server_socket, server), -EPROTO);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(varlink_connection_violation(server), VARLINK_VIOLATION_FDS_LOST);
 }
 END_TEST
 
@@ -374,6 +392,7 @@ int main(void)
     tcase_add_test(pair, a_long_message_keeps_its_descriptors);
     tcase_add_test(pair, descriptors_in_the_middle_are_refused);
     tcase_add_test(pair, too_many_descriptors_are_refused);
+    tcase_add_test(pair, descriptors_that_find_no_room_are_lost);
     tcase_add_test(pair, as_many_descriptors_as_allowed_arrive_in_order);
     tcase_add_test(pair, calls_and_replies_cross);
     tcase_add_test(pair, the_bytes_behind_a_call_stay_in_the_socket);
