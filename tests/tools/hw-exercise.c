@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,8 +32,8 @@ static struct hw_device_info info;
 static struct hw_secondary secondaries[HW_FUNCTIONS_MAX];
 static unsigned secondary_count;
 static struct hw_function_info opened;
-static enum hw_event last_event;
-static bool event_seen;
+static enum hw_event last_event, last_device_event;
+static bool event_seen, device_event_seen;
 static double started;
 
 static double now(void)
@@ -132,6 +134,8 @@ static void on_device_event(void *user, struct hw_device *which, enum hw_event e
     (void)user;
     (void)which;
     printf("           device event %d: %s\n", event, text);
+    last_device_event = event;
+    device_event_seen = true;
 }
 
 static void on_function_event(void *user, struct hw_function *function, enum hw_event event, const char *text)
@@ -308,10 +312,13 @@ static void attach(uint32_t nsid, bool on)
              hw->attach_namespace(device, nsid, secondary(0)->controller_id, on, on_done, waiter)));
 }
 
-static void create_queue(struct hw_function *function, struct queue *queue, int memfd)
+static void create_queue(struct hw_function *function, struct queue *queue, int memfd, uint16_t vector)
 {
-    const struct hw_queue_pair pair = {
-        .id = QUEUE, .entries = ENTRIES, .submission_iova = IOVA, .completion_iova = IOVA + 0x1000};
+    const struct hw_queue_pair pair = {.id = QUEUE,
+                                       .entries = ENTRIES,
+                                       .submission_iova = IOVA,
+                                       .completion_iova = IOVA + 0x1000,
+                                       .vector = vector};
 
     must(RUN("map 2 MiB", hw->map(function, memfd, 0, MEMORY, IOVA, on_done, waiter)));
     memset(queue->memory, 0, 0x2000);
@@ -343,6 +350,14 @@ static void write_and_read(struct queue *queue, uint32_t nsid)
     expect(submit(queue, 2, nsid, 40, IOVA + DATA_AT + 0x1000) == 0, "read it back");
     printf("%9.1f ms  both\n", now() - started);
     expect(memcmp(in, out, BLOCK) == 0, "data as written");
+}
+
+static void expect_interrupt(struct hw_function *function, uint16_t vector)
+{
+    struct pollfd poll_fd = {.fd = hw->event_fd(function, vector), .events = POLLIN};
+
+    expect(poll(&poll_fd, 1, 5000) == 1, "an interrupt came");
+    expect(hw->event_fd(function, (uint16_t)(opened.interrupts + 1)) == -1, "no vector beyond the last");
 }
 
 static void requests(struct hw_function *function, uint32_t nsid)
@@ -418,24 +433,120 @@ static void hold(unsigned index)
     close_function(open_function(index));
 }
 
-static void disturb(unsigned index)
+static void bring_back(unsigned index)
 {
-    struct hw_function *function = open_function(index);
     uint16_t id = secondary(index)->controller_id;
 
-    event_seen = false;
-    must(RUN("offline under an open function", hw->set_online(device, id, false, on_done, waiter)));
-    let_pass(1500);
-    expect(event_seen && last_event == HW_FUNCTION_FAILED, "noticed");
-    printf("%9.1f ms\n", now() - started);
-    close_function(function);
-    expect(RUN("open offline", hw->open(device, index, NULL, on_opened, waiter)).error == -ENETDOWN,
-           "-ENETDOWN");
     must(RUN("assign queues", hw->assign(device, id, HW_QUEUES, info.queues.per_function, on_done, waiter)));
     must(RUN("assign interrupts",
              hw->assign(device, id, HW_INTERRUPTS, info.interrupts.per_function, on_done, waiter)));
     must(RUN("online", hw->set_online(device, id, true, on_done, waiter)));
     close_function(open_function(index));
+}
+
+static void expect_failure(const char *what)
+{
+    double limit = now() + 5000;
+
+    while (!event_seen && now() < limit)
+        let_pass(50);
+    printf("%9.1f ms\n", now() - started);
+    expect(event_seen && last_event == HW_FUNCTION_FAILED, what);
+}
+
+static void take_offline(unsigned index)
+{
+    struct hw_function *function = open_function(index);
+
+    event_seen = false;
+    must(RUN("offline under an open function",
+             hw->set_online(device, secondary(index)->controller_id, false, on_done, waiter)));
+    expect_failure("noticed");
+    close_function(function);
+    expect(RUN("open offline", hw->open(device, index, NULL, on_opened, waiter)).error == -ENETDOWN,
+           "-ENETDOWN");
+    bring_back(index);
+}
+
+/* Somebody else's write to sysfs, which may block for as long as this program lets it. */
+static pid_t write_elsewhere(const char *folder, const char *name, const char *attribute, const char *text)
+{
+    char path[128];
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    /* Else it would hold the VF whose end it waits for. */
+    close_range(3, ~0u, 0);
+    snprintf(path, sizeof(path), "/sys/%s/%s/%s", folder, name, attribute);
+    int fd = open(path, O_WRONLY);
+    _exit(fd < 0 || write(fd, text, strlen(text)) < 0);
+}
+
+static void await(pid_t pid, const char *what)
+{
+    int status;
+
+    waitpid(pid, &status, 0);
+    printf("%9.1f ms\n", now() - started);
+    expect(status == 0, what);
+}
+
+static void reset_physical(void)
+{
+    struct hw_function *function = open_function(0);
+
+    event_seen = device_event_seen = false;
+    started = now();
+    await(write_elsewhere("class/nvme", info.controller, "reset_controller", "1"), "the PF was reset");
+    expect_failure("the VF has failed");
+    for (int i = 0; i < 100 && !device_event_seen; i++)
+        let_pass(50);
+    expect(device_event_seen && last_device_event == HW_DEVICE_RESET, "the reset was told");
+    close_function(function);
+    list();
+    expect(!secondary(0)->online && !secondary(1)->online, "both went offline");
+    bring_back(0);
+    bring_back(1);
+}
+
+static void remove_functions(void)
+{
+    struct hw_function *function = open_function(0);
+
+    event_seen = false;
+    started = now();
+    pid_t pid = write_elsewhere("bus/pci/devices", info.address, "sriov_numvfs", "0");
+    for (int i = 0; i < 100 && !event_seen; i++)
+        let_pass(50);
+    expect(event_seen && last_event == HW_FUNCTION_WANTED, "the kernel asked for the function");
+    close_function(function);
+    await(pid, "the VFs were removed once the function was closed");
+    probe();
+    expect(info.functions_enabled == 0, "none is left");
+}
+
+static void expect_device_event(enum hw_event event, const char *what)
+{
+    for (int i = 0; i < 200 && !device_event_seen; i++)
+        let_pass(50);
+    expect(device_event_seen && last_device_event == event, what);
+}
+
+static void remove_device(void)
+{
+    device_event_seen = false;
+    started = now();
+    pid_t pid = write_elsewhere("bus/pci/drivers", "nvme", "unbind", info.address);
+    expect_device_event(HW_DEVICE_GONE, "the device is gone");
+    await(pid, "unbound");
+    expect(RUN("probe", hw->probe(device, on_probed, waiter)).error == -ENODEV, "-ENODEV");
+    device_event_seen = false;
+    started = now();
+    pid = write_elsewhere("bus/pci/drivers", "nvme", "bind", info.address);
+    expect_device_event(HW_DEVICE_BACK, "and back");
+    await(pid, "bound");
+    probe();
 }
 
 static void take_down(void)
@@ -463,8 +574,12 @@ static void exercise(uint32_t nsid)
         if (turn == 0)
             show_function();
         requests(function, nsid);
-        create_queue(function, &queue, memfd);
+        /* The first turn polls, the others have the first and the last vector. */
+        uint16_t vector = turn == 0 ? 0 : turn == 1 ? 1 : opened.interrupts;
+        create_queue(function, &queue, memfd, vector);
         write_and_read(&queue, nsid);
+        if (vector)
+            expect_interrupt(function, vector);
         if (turn == 1) {
             forge(function, &queue, nsid);
             munmap(queue.bar, opened.bar_bytes);
@@ -479,11 +594,18 @@ static void exercise(uint32_t nsid)
     expect(count_fds() == fds, "no descriptor leaked");
     list();
     hold(1);
-    disturb(1);
+    take_offline(1);
+    reset_physical();
     attach(nsid, false);
     attach(nsid, false);
     take_down();
     probe();
+    must(RUN("numvfs", hw->set_function_count(device, 1, on_done, waiter)));
+    must(RUN("bind", hw->bind(device, 0, on_done, waiter)));
+    list();
+    bring_back(0);
+    remove_functions();
+    remove_device();
     close(memfd);
     munmap(queue.memory, MEMORY);
 }
