@@ -11,14 +11,14 @@ shift 4
 stage=$output.stage
 tests=$stage/usr/lib/homi-tests
 rm -rf "$stage"
-mkdir -p "$tests"/{guest,cases,tenants,examples} "$stage/etc/systemd/system/multi-user.target.wants"
+mkdir -p "$tests"/{guest,cases,tenants,examples,tools} "$stage/etc/systemd/system/multi-user.target.wants"
 
 if [ "${1:-}" = bare ]; then
   shift
 else
-  make -s -C "$top" all tenants >&2
+  make -s -C "$top" all tenants tools >&2
   make -s -C "$top" install DESTDIR="$stage" PREFIX=/usr SYSCONFDIR=/etc >&2
-  for kind in tenants examples; do
+  for kind in tenants examples tools; do
     find "$top/build/$kind" -maxdepth 1 -type f -perm -u+x -exec cp -t "$tests/$kind" {} + 2>/dev/null || true
   done
 fi

@@ -3,7 +3,7 @@
 # A case passes with status 0 and is skipped with 77; everything else fails it.
 
 HOMI_TESTS=/usr/lib/homi-tests
-export PATH="$HOMI_TESTS/tenants:$HOMI_TESTS/examples:$PATH"
+export PATH="$HOMI_TESTS/tenants:$HOMI_TESTS/examples:$HOMI_TESTS/tools:$PATH"
 
 fail() { echo "FAIL: $*" >&2; exit 1; }
 skip() { echo "skip: $*" >&2; exit 77; }
