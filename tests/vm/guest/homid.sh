@@ -5,7 +5,7 @@
 # (uid 1004, not trusted); all four VFs of HOMI0 with five queue pairs and five interrupts each.
 write_config() {
   local ssd0='{ "name": "ssd0", "serial": "HOMI0", "virtualFunctions": 4, "queuePairs": 5, "interrupts": 5 }'
-  mkdir -p /etc/homi
+  mkdir -p /etc/homi/homid.conf.d
   cat >/etc/homi/homid.conf <<CONF
 {
   "retrySeconds": 1,
