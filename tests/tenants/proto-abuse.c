@@ -237,7 +237,7 @@ static unsigned run_misplaced(const struct settings *settings, int descriptor)
     send_all(fd, LIST, 10, NULL, 0);
     for (unsigned i = 0; i < 1000 && unread > 0 && ioctl(fd, SIOCOUTQ, &unread) == 0; i++)
         usleep(10000);
-    send_all(fd, LIST + 10, sizeof(LIST) - 10, &descriptor, 1);
+    send_all(fd, &LIST[10], sizeof(LIST) - 10, &descriptor, 1);
     return judge(settings, &abuse, fd);
 }
 

@@ -195,6 +195,32 @@ START_TEST(a_peer_that_does_not_read_is_not_read)
 }
 END_TEST
 
+/* It hears what was wrong once it reads, behind every answer that it was owed. */
+START_TEST(rubbish_behind_unread_answers_is_answered_last)
+{
+    static const char call[] = TENANT("ListTenants", "");
+    unsigned said = 0, heard = 0;
+    int fd = dial(API_TENANT);
+    while (send(fd, call, sizeof call, MSG_NOSIGNAL) == (ssize_t)sizeof call) {
+        said++;
+        spin();
+    }
+    while (send(fd, "[]", 3, MSG_NOSIGNAL) < 0) {
+        ck_assert_heard(fd, "blue");
+        heard++;
+    }
+    const char *text;
+    while ((text = hear(fd)) && strstr(text, "blue"))
+        heard++;
+    ck_assert_ptr_nonnull(text);
+    ck_assert_ptr_nonnull(strstr(text, "io.homi.Protocol.MalformedMessage"));
+    ck_assert_ptr_null(hear(fd));
+    ck_assert_uint_eq(heard, said);
+    ck_assert_uint_eq(server_connections(server), 0);
+    close(fd);
+}
+END_TEST
+
 START_TEST(half_closing_still_gets_the_answer)
 {
     int fd = dial(API_TENANT);
@@ -347,6 +373,7 @@ int main(void)
                         sizeof rubbish / sizeof rubbish[0]);
     tcase_add_test(tcase, an_endless_message_ends_the_connection);
     tcase_add_test(tcase, a_peer_that_does_not_read_is_not_read);
+    tcase_add_test(tcase, rubbish_behind_unread_answers_is_answered_last);
     tcase_add_test(tcase, half_closing_still_gets_the_answer);
     tcase_add_test(tcase, a_dead_process_lets_go_though_its_child_holds_the_socket);
     tcase_add_test(tcase, operators_see_what_happens);
