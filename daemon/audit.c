@@ -2,6 +2,7 @@
 #include "daemon/audit.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *message_id, *name;
@@ -48,6 +49,8 @@ void audit_event(const struct log *log, const struct core_event *event)
     append(about, sizeof about, &used, "tenant", event->tenant);
     if (event->pid > 0 && used < sizeof about)
         snprintf(about + used, sizeof about - used, " pid=%d uid=%u", (int)event->pid, (unsigned)event->uid);
+    /* Some events have nothing to add to their name. */
+    bool more = event->text && event->text[0] && strcmp(event->text, kinds[event->kind].name) != 0;
     log_write(log, kinds[event->kind].priority, &fields, "%s%s%s%s", kinds[event->kind].name, about,
-              event->text && event->text[0] ? ": " : "", event->text ? event->text : "");
+              more ? ": " : "", more ? event->text : "");
 }

@@ -378,6 +378,7 @@ static const struct {
     {0, 0, 16384, "notPopulated", F_SEAL_SHRINK, true},
     {0, 4096, 16384, "beyondEnd", F_SEAL_SHRINK, false},
     {0, 9223372036854771712, 4096, "beyondEnd", F_SEAL_SHRINK, false},
+    {0, 4096, 9223372036854771712, "beyondEnd", F_SEAL_SHRINK, false},
     {0, 0, 4095, "misaligned", F_SEAL_SHRINK, false},
     {0, 512, 4096, "misaligned", F_SEAL_SHRINK, false},
     {0, 0, 0, "empty", F_SEAL_SHRINK, false},
