@@ -279,6 +279,9 @@ static void learn(struct device *device, const struct hw_device_info *info)
             free(space);
     }
     device->space_count = kept;
+    /* Where no VF is enabled, none is there that a process could still hold. */
+    for (unsigned i = 0; info->functions_enabled == 0 && i < device->config->functions; i++)
+        device->functions[i].held = false;
     for (unsigned i = 0; i < info->namespace_count; i++)
         keep_space(device, &info->namespaces[i]);
 }

@@ -301,10 +301,10 @@ static enum function_state gone(struct function *function)
     function->handle = NULL;
     forget(function);
     function->failed = function->drop = false;
-    if (function->release) {
-        function->release = false;
-        if (function->lease)
-            lease_part_closed(function);
+    if (function->release && function->lease)
+        lease_part_closed(function);
+    function->release = false;
+    if (!function->lease) {
         if (function->lost || !manages_namespaces(function) || !function_has_attached(function))
             function_attachments_free(function);
         else
