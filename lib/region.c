@@ -84,13 +84,31 @@ int region_import(struct homi_lease *lease, int fd, uint64_t offset, size_t byte
     return 0;
 }
 
+/*
+ * A signal ends fallocate and undoes all of it, so a program with a busy timer might never get a large
+ * region: a piece at a time is short enough.
+ */
+static int populate(int fd, size_t bytes)
+{
+    for (size_t done = 0, piece; done < bytes; done += piece) {
+        piece = bytes - done < HUGEPAGE_BYTES ? bytes - done : HUGEPAGE_BYTES;
+        while (fallocate(fd, 0, (off_t)done, (off_t)piece) < 0)
+            if (errno != EINTR)
+                return errno == ENOSPC ? -ENOMEM : -errno;
+    }
+    return 0;
+}
+
 /* Seals keep the pages that homid pins and the pages of this mapping the same ones. */
 static int seal_and_populate(int fd, size_t bytes)
 {
+    int r;
+
     if (ftruncate(fd, (off_t)bytes) < 0)
         return -errno;
-    if (fallocate(fd, 0, 0, (off_t)bytes) < 0)
-        return errno == ENOSPC ? -ENOMEM : -errno;
+    r = populate(fd, bytes);
+    if (r < 0)
+        return r;
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return -errno;
     return 0;

@@ -290,7 +290,7 @@ int main(int argc, char **argv)
                          .depth = o.depth,
                          .block_bytes = o.block_bytes};
 
-    ticks_start();
+    ticks_start(false);
     run_mode(workers, &o, &sum);
     report_print(&sum, o.json);
     for (uint32_t i = 0; i < o.depth; i++) {

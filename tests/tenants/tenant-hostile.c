@@ -389,7 +389,7 @@ int main(int argc, char **argv)
     if (r != 0) {
         status = failed(&a, "setting up", r);
     } else {
-        ticks_start();
+        ticks_start(false);
         status = attack[0] == 'p' ? prp_outside(&a, &o) : forge_admin(&a, &o);
     }
     homi_close(a.homi);

@@ -234,7 +234,7 @@ int main(int argc, char **argv)
     r = homi_open(o.socket, &homi);
     if (r < 0)
         return failed(NULL, "connecting to homid", r);
-    ticks_start();
+    ticks_start(o.interrupt);
     r = homi_attach(homi, &attach, &lease);
     status = r == 0 ? work(homi, lease, &o) : failed(homi, "attach", r);
     homi_close(homi);

@@ -8,12 +8,12 @@
 #include <time.h>
 
 /* A signal handler has nothing but these to speak through. */
-static volatile sig_atomic_t count, stop;
+static volatile sig_atomic_t count, stop, step;
 
 static void on_tick(int number)
 {
     (void)number;
-    count = count + 1;
+    count = count + step;
 }
 
 static void on_stop(int number)
@@ -22,13 +22,14 @@ static void on_stop(int number)
     stop = 1;
 }
 
-void ticks_start(void)
+void ticks_start(bool sleeps)
 {
     struct sigaction tick = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
     struct sigaction end = {.sa_handler = on_stop};
-    struct itimerval every = {.it_interval = {.tv_usec = 1000000 / TICKS_PER_SECOND},
-                              .it_value = {.tv_usec = 1000000 / TICKS_PER_SECOND}};
+    struct timeval second = {.tv_sec = 1}, tenth = {.tv_usec = 1000000 / TICKS_PER_SECOND};
+    struct itimerval every = {.it_interval = sleeps ? second : tenth, .it_value = sleeps ? second : tenth};
 
+    step = sleeps ? TICKS_PER_SECOND : 1;
     sigaction(SIGALRM, &tick, NULL);
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);

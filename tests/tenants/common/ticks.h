@@ -10,7 +10,8 @@
 
 #define TICKS_PER_SECOND 10
 
-void ticks_start(void);
+/* sleeps: a process that shall hardly ever run is woken once a second only, by ten ticks at once. */
+void ticks_start(bool sleeps);
 unsigned ticks_now(void);
 bool ticks_stopped(void); /* SIGTERM or SIGINT came */
 void ticks_wait_for_stop(void);

@@ -10,9 +10,10 @@ pid=$(admin '.queuePairs[0].pid' list queues)
 timeout -s INT 4 strace -c -f -p "$pid" -o /tmp/strace || true
 wait "$tenant" || fail 'the tenant failed'
 sound /tmp/blue.json
-calls=$(awk '$NF == "total" { print $(NF - 1) == "total" ? 0 : $4 }' /tmp/strace)
 cat /tmp/strace
+# rt_sigreturn is the return from the tenant's own timer signal, ten times a second, by which it knows when to stop.
+calls=$(awk '$NF != "total" && $NF != "rt_sigreturn" && $4 ~ /^[0-9]+$/ { sum += $4 } END { print sum + 0 }' /tmp/strace)
 ios=$(jq '.reads + .writes' /tmp/blue.json)
-note "${calls:-0} system calls in 4 s; $ios I/Os in all"
-[ "$ios" -gt 1000 ] || fail 'there was hardly any I/O'
-[ "${calls:-0}" -le 16 ] || fail "$calls system calls"
+note "$calls system calls but for the timer's in 4 s; $ios I/Os in all"
+[ "$ios" -gt 10000 ] || fail 'there was hardly any I/O'
+[ "$calls" -le 8 ] || fail "$calls system calls"
