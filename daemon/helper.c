@@ -264,21 +264,27 @@ static int helper_start(struct helper_pool *pool, struct helper **ret_helper)
     return 0;
 }
 
-/* 0, 1: none is free and no more may be started, or a negative errno. */
+/*
+ * 0, 1: none is free and no more may be started, or a negative errno. Waiting is for those that work: they
+ * have deadlines. The stuck ones may never end, so a job that only they stand in the way of fails.
+ */
 static int find_helper(struct helper_pool *pool, struct helper **ret_helper)
 {
     struct helper *helper;
-    unsigned count = 0;
+    unsigned working = 0, abandoned = 0;
 
     TAILQ_FOREACH (helper, &pool->helpers, link) {
         if (helper->state == HELPER_IDLE) {
             *ret_helper = helper;
             return 0;
         }
-        count++;
+        abandoned += helper->state == HELPER_ABANDONED;
+        working += helper->state == HELPER_BUSY;
     }
-    if (count >= pool->maximum)
+    if (working >= pool->maximum)
         return 1;
+    if (abandoned >= pool->maximum)
+        return -EAGAIN;
     return helper_start(pool, ret_helper);
 }
 

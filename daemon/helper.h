@@ -59,7 +59,10 @@ struct helper_counts {
     unsigned abandoned;           /* stuck processes that have not ended yet */
 };
 
-/* At most `maximum` helpers, abandoned ones included, run at a time; further jobs wait. */
+/*
+ * At most `maximum` helpers work at a time; further jobs wait. With as many stuck ones left behind, jobs that
+ * need a new helper fail with -EAGAIN.
+ */
 int helper_pool_new(struct event_base *base, const char *program, unsigned maximum,
                     struct helper_pool **ret_pool);
 /* Kills what runs and calls nobody back. NULL-safe. */

@@ -250,6 +250,36 @@ START_TEST(a_stuck_helper_is_left_behind)
 }
 END_TEST
 
+/* Right after the deadline the process cannot have been collected yet, as if it could not be killed. */
+static void on_stuck(void *user, struct helper_reply *reply)
+{
+    struct outcome *outcomes = user;
+
+    ck_assert_int_eq(reply->error, -ETIMEDOUT);
+    start(NULL, JOB_ECHO, "x", DEADLINE, &outcomes[1]);
+    outcomes[0].calls++;
+}
+
+START_TEST(too_many_stuck_helpers_are_not_waited_for)
+{
+    const struct helper_request request = {.job = JOB_HANG, .deadline_milliseconds = 50};
+    struct helper_pool *other = pool;
+    struct outcome outcomes[2] = {{0}};
+
+    ck_assert_int_eq(helper_pool_new(base, "/proc/self/exe", 1, &pool), 0);
+    ck_assert_int_eq(helper_run(pool, NULL, &request, on_stuck, outcomes), 0);
+    finish(&outcomes[0]);
+    finish(&outcomes[1]);
+    ck_assert_int_eq(outcomes[1].error, -EAGAIN);
+    while (helper_pool_counts(pool).abandoned)
+        event_base_loop(base, EVLOOP_ONCE);
+    run(JOB_ECHO, "x", &outcomes[1]);
+    ck_assert_int_eq(outcomes[1].error, 0);
+    helper_pool_free(pool);
+    pool = other;
+}
+END_TEST
+
 START_TEST(a_dead_helper_fails_its_job_only)
 {
     struct outcome outcome;
@@ -430,6 +460,7 @@ int main(int argc, char **argv)
     tcase_add_test(tests, idle_helpers_are_used_again);
     tcase_add_test(tests, jobs_wait_when_all_helpers_work);
     tcase_add_test(tests, a_stuck_helper_is_left_behind);
+    tcase_add_test(tests, too_many_stuck_helpers_are_not_waited_for);
     tcase_add_test(tests, a_dead_helper_fails_its_job_only);
     tcase_add_test(tests, without_a_program_jobs_fail_later);
     tcase_add_test(tests, helpers_hold_nothing);
