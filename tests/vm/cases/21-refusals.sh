@@ -9,7 +9,8 @@ refused as_user red tenant-verify --mode none | grep -q TenantAmbiguous || fail 
 refused as_user green tenant-verify --tenant blue --mode none | grep -q TenantNotPermitted || fail 'green for blue: wrong refusal'
 refused setpriv --reuid 1004 --regid 1004 --clear-groups "$(command -v tenant-verify)" --mode none | grep -q TrustRequired || fail 'amber: wrong refusal'
 refused as_user green tenant-verify --tenant green --namespace 2 --mode none || fail 'green has namespace 2'
-as_user green tenant-verify --tenant green --namespace 3 --mode none --hold >/tmp/hold & holder=$!
+start_as_user green tenant-verify --tenant green --namespace 3 --mode none --hold >/tmp/hold
+holder=$!
 wait_for 20 grep -q holding /tmp/hold
 lease=$(admin '.leases[0].name' list leases)
 as_user blue tenant-refusals --tenant blue --foreign-lease "$lease"

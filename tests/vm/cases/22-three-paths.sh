@@ -11,9 +11,12 @@ write_config
 start_homid
 lease=$(homictl vf alloc --tenant blue --device ssd0 --queues 4 --namespace 2 | awk '{ print $1 }')
 common=(--mode mixed --seconds "$seconds" --json --hold)
-as_user blue tenant-verify --tenant blue --lease "$lease" --namespace 2 --offset 0 --length 8388608 "${common[@]}" >/tmp/blue1.json & blue1=$!
-as_user blue tenant-verify --tenant blue --lease "$lease" --namespace 2 --offset 16777216 --length 8388608 --pattern-seed 2 "${common[@]}" >/tmp/blue2.json & blue2=$!
-as_user green tenant-verify --tenant green --namespace 3 --queue-pairs 2 --length 16777216 --pattern-seed 3 "${common[@]}" >/tmp/green.json & green=$!
+start_as_user blue tenant-verify --tenant blue --lease "$lease" --namespace 2 --offset 0 --length 8388608 "${common[@]}" >/tmp/blue1.json
+blue1=$!
+start_as_user blue tenant-verify --tenant blue --lease "$lease" --namespace 2 --offset 16777216 --length 8388608 --pattern-seed 2 "${common[@]}" >/tmp/blue2.json
+blue2=$!
+start_as_user green tenant-verify --tenant green --namespace 3 --queue-pairs 2 --length 16777216 --pattern-seed 3 "${common[@]}" >/tmp/green.json
+green=$!
 wait_for 60 queues_are 4 || fail 'the tenants did not get their queue pairs'
 homictl list queues
 homictl list leases

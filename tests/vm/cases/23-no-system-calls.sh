@@ -3,7 +3,8 @@
 # timeout: 120
 write_config
 start_homid
-as_user blue tenant-verify --tenant blue --namespace 2 --mode mixed --seconds 12 --length 4194304 --json >/tmp/blue.json & tenant=$!
+start_as_user blue tenant-verify --tenant blue --namespace 2 --mode mixed --seconds 12 --length 4194304 --json >/tmp/blue.json
+tenant=$!
 wait_for 40 queues_are 1
 sleep 4
 pid=$(admin '.queuePairs[0].pid' list queues)

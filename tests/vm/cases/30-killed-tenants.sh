@@ -5,10 +5,12 @@
 kills=${HOMI_KILLS:-200}
 write_config
 start_homid
-as_user green tenant-verify --tenant green --namespace 3 --mode mixed --seconds 3600 --length 4194304 --json >/tmp/green.json & green=$!
+start_as_user green tenant-verify --tenant green --namespace 3 --mode mixed --seconds 3600 --length 4194304 --json >/tmp/green.json
+green=$!
 round() { # DELAY: a tenant with two queue pairs, killed after that many ms
-  as_user blue tenant-verify --tenant blue --namespace 2 --attach fresh --wait 30000 --queue-pairs 2 --mode write-verify \
-    --length 8388608 --seconds 60 >/tmp/blue.out 2>&1 & local tenant=$!
+  start_as_user blue tenant-verify --tenant blue --namespace 2 --attach fresh --wait 30000 --queue-pairs 2 --mode write-verify \
+    --length 8388608 --seconds 60 >/tmp/blue.out 2>&1
+  local tenant=$!
   sleep "$(awk -v ms="$1" 'BEGIN { printf "%.3f", ms / 1000 }')"
   kill -KILL "$tenant"
   wait "$tenant" 2>/dev/null || true

@@ -20,7 +20,8 @@ as_user red tenant-verify --tenant wide --lease "$lease" --function 1 --namespac
 sound /tmp/reserved.json
 reserved_again() { [ "$(vfs_in_state leased)" = 2 ] && [ "$(admin '.leases[0].holders | length' list leases)" = 0 ]; }
 wait_for 20 reserved_again || fail 'the reservation did not stand'
-as_user red tenant-verify --tenant wide --lease "$lease" --mode none --hold >/tmp/hold & holder=$!
+start_as_user red tenant-verify --tenant wide --lease "$lease" --mode none --hold >/tmp/hold
+holder=$!
 wait_for 20 grep -q holding /tmp/hold
 refused homictl vf free "$lease"
 homictl vf free "$lease" --force

@@ -4,7 +4,8 @@
 # timeout: 180
 write_config
 start_homid
-as_user green tenant-verify --tenant green --namespace 3 --mode mixed --seconds 40 --length 4194304 --json >/tmp/green.json & green=$!
+start_as_user green tenant-verify --tenant green --namespace 3 --mode mixed --seconds 40 --length 4194304 --json >/tmp/green.json
+green=$!
 wait_for 30 queues_are 1
 as_user blue tenant-hostile --tenant blue --namespace 2 --seconds 5 prp-outside
 note "$(kernel_log 'DMAR:.*fault') lines of IOMMU faults: the stray addresses"

@@ -35,6 +35,13 @@ as_user() {
   setpriv --reuid "$name" --regid "$name" --init-groups --inh-caps=-all --bounding-set=-all --no-new-privs "$@"
 }
 
+# start_as_user NAME COMMAND…: the same in the background; $! is then the command itself, not a shell that waits for it, so
+# that killing it kills the tenant.
+start_as_user() {
+  local name=$1; shift
+  setpriv --reuid "$name" --regid "$name" --init-groups --inh-caps=-all --bounding-set=-all --no-new-privs "$@" &
+}
+
 # pf_device [SERIAL]: the PF's folder in sysfs. controller [SERIAL]: its name in the kernel, as in /dev/nvme0.
 controller() {
   local entry
