@@ -36,7 +36,7 @@ struct helper {
     TAILQ_ENTRY(helper) link;
     struct helper_pool *pool;
     enum helper_state state;
-    pid_t pid;
+    pid_t pid; /* 0: a connection to what somebody else started */
     int pidfd, socket;
     struct event *ended, *readable, *deadline;
     struct job *job;
@@ -47,7 +47,8 @@ TAILQ_HEAD(job_list, job);
 
 struct helper_pool {
     struct event_base *base;
-    char *program;
+    char *program; /* to be started, or NULL */
+    char *path;    /* to be connected to, or NULL */
     unsigned maximum;
     struct event *deferred; /* delivers the results of jobs that no helper could take */
     struct job_list waiting, failed;
@@ -133,10 +134,16 @@ static void rest(struct helper *helper)
     }
 }
 
+static void end_process(const struct helper *helper)
+{
+    if (helper->pid > 0)
+        kill(helper->pid, SIGKILL);
+}
+
 static void abandon(struct helper *helper)
 {
     helper->state = HELPER_ABANDONED;
-    kill(helper->pid, SIGKILL);
+    end_process(helper);
     close_socket(helper);
     event_del(helper->deadline);
     helper_inbox_clear(&helper->inbox);
@@ -162,6 +169,18 @@ static void deliver(struct helper *helper)
     helper_inbox_clear(&inbox);
 }
 
+/* The other side closed, or talks nonsense. */
+static void connection_ended(struct helper *helper, int error)
+{
+    struct job *job = helper->job;
+
+    helper->job = NULL;
+    TAILQ_REMOVE(&helper->pool->helpers, helper, link);
+    helper_free(helper);
+    if (job)
+        job_fail(job, error, "the connection ended");
+}
+
 static void on_readable(evutil_socket_t fd, short events, void *user)
 {
     struct helper *helper = user;
@@ -173,9 +192,12 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
     if (r == 1 && helper->job) {
         deliver(helper);
         pump(pool);
+    } else if (r < 0 && r != -EAGAIN && helper->pid == 0) {
+        connection_ended(helper, r);
+        pump(pool);
     } else if (r < 0 && r != -EAGAIN && r != -EPIPE) {
         /* The end of the process says what happened to the job. */
-        kill(helper->pid, SIGKILL);
+        end_process(helper);
     } else if (r == -EPIPE) {
         event_del(helper->readable);
     }
@@ -217,6 +239,20 @@ static void on_ended(evutil_socket_t fd, short events, void *user)
     pump(pool);
 }
 
+/* An abandoned process is kept until it ends; of an abandoned connection nothing is left to wait for. */
+static void forget_connections(struct helper_pool *pool)
+{
+    struct helper *helper = TAILQ_FIRST(&pool->helpers), *next;
+
+    for (; helper; helper = next) {
+        next = TAILQ_NEXT(helper, link);
+        if (helper->pid == 0 && helper->state >= HELPER_LEAVING) {
+            TAILQ_REMOVE(&pool->helpers, helper, link);
+            helper_free(helper);
+        }
+    }
+}
+
 static void on_deadline(evutil_socket_t fd, short events, void *user)
 {
     struct helper *helper = user;
@@ -233,6 +269,7 @@ static void on_deadline(evutil_socket_t fd, short events, void *user)
     helper->job = NULL;
     abandon(helper);
     job_fail(job, -ETIMEDOUT, reason);
+    forget_connections(pool);
     pump(pool);
 }
 
@@ -243,19 +280,23 @@ static int helper_start(struct helper_pool *pool, struct helper **ret_helper)
 
     if (!helper)
         return -ENOMEM;
-    r = helper_spawn(pool->program, &helper->pid, &helper->pidfd, &helper->socket);
+    helper->pidfd = -1;
+    r = pool->path ? helper_connect(pool->path, &helper->socket)
+                   : helper_spawn(pool->program, &helper->pid, &helper->pidfd, &helper->socket);
     if (r < 0) {
         free(helper);
         return r;
     }
     helper->pool = pool;
-    helper->ended = event_new(pool->base, helper->pidfd, EV_READ, on_ended, helper);
+    if (helper->pid > 0)
+        helper->ended = event_new(pool->base, helper->pidfd, EV_READ, on_ended, helper);
     helper->readable = event_new(pool->base, helper->socket, EV_READ | EV_PERSIST, on_readable, helper);
     helper->deadline = evtimer_new(pool->base, on_deadline, helper);
-    if (!helper->ended || !helper->readable || !helper->deadline || event_add(helper->ended, NULL) < 0 ||
-        event_add(helper->readable, NULL) < 0) {
-        kill(helper->pid, SIGKILL);
-        waitpid(helper->pid, NULL, 0);
+    if (!helper->readable || !helper->deadline || event_add(helper->readable, NULL) < 0 ||
+        (helper->pid > 0 && (!helper->ended || event_add(helper->ended, NULL) < 0))) {
+        end_process(helper);
+        if (helper->pid > 0)
+            waitpid(helper->pid, NULL, 0);
         helper_free(helper);
         return -ENOMEM;
     }
@@ -359,6 +400,7 @@ static void on_deferred(evutil_socket_t fd, short events, void *user)
         snprintf(reason, sizeof(reason), "no helper process: %s", strerror(-job->error));
         job_fail(job, job->error, reason);
     }
+    forget_connections(pool);
     pump(pool);
 }
 
@@ -429,7 +471,7 @@ void helper_cancel(struct helper_pool *pool, struct helper_lane *lane)
     drop_lane(&pool->failed, lane);
 }
 
-int helper_pool_new(struct event_base *base, const char *program, unsigned maximum,
+static int pool_new(struct event_base *base, const char *program, const char *path, unsigned maximum,
                     struct helper_pool **ret_pool)
 {
     struct helper_pool *pool = calloc(1, sizeof(*pool));
@@ -441,14 +483,27 @@ int helper_pool_new(struct event_base *base, const char *program, unsigned maxim
     TAILQ_INIT(&pool->helpers);
     pool->base = base;
     pool->maximum = maximum;
-    pool->program = strdup(program);
+    pool->program = program ? strdup(program) : NULL;
+    pool->path = path ? strdup(path) : NULL;
     pool->deferred = evtimer_new(base, on_deferred, pool);
-    if (!pool->program || !pool->deferred) {
+    if (!(pool->program || pool->path) || !pool->deferred) {
         helper_pool_free(pool);
         return -ENOMEM;
     }
     *ret_pool = pool;
     return 0;
+}
+
+int helper_pool_new(struct event_base *base, const char *program, unsigned maximum,
+                    struct helper_pool **ret_pool)
+{
+    return pool_new(base, program, NULL, maximum, ret_pool);
+}
+
+int helper_pool_new_connected(struct event_base *base, const char *path, unsigned maximum,
+                              struct helper_pool **ret_pool)
+{
+    return pool_new(base, NULL, path, maximum, ret_pool);
 }
 
 static void free_jobs(struct job_list *list)
@@ -469,9 +524,10 @@ void helper_pool_free(struct helper_pool *pool)
         return;
     while ((helper = TAILQ_FIRST(&pool->helpers))) {
         TAILQ_REMOVE(&pool->helpers, helper, link);
-        kill(helper->pid, SIGKILL);
+        end_process(helper);
         /* One that cannot die is init's to collect. */
-        waitpid(helper->pid, NULL, WNOHANG);
+        if (helper->pid > 0)
+            waitpid(helper->pid, NULL, WNOHANG);
         helper_free(helper);
     }
     free_jobs(&pool->waiting);
@@ -479,5 +535,6 @@ void helper_pool_free(struct helper_pool *pool)
     if (pool->deferred)
         event_free(pool->deferred);
     free(pool->program);
+    free(pool->path);
     free(pool);
 }

@@ -65,6 +65,12 @@ struct helper_counts {
  */
 int helper_pool_new(struct event_base *base, const char *program, unsigned maximum,
                     struct helper_pool **ret_pool);
+/*
+ * The same, but what does the jobs is there already and listens on a Unix socket (the software SSD): each
+ * helper is a connection to it, and one that is left behind is closed.
+ */
+int helper_pool_new_connected(struct event_base *base, const char *path, unsigned maximum,
+                              struct helper_pool **ret_pool);
 /* Kills what runs and calls nobody back. NULL-safe. */
 void helper_pool_free(struct helper_pool *pool);
 /* lane: NULL when order does not matter. -ENOMEM, -EMFILE or -EINVAL and no callback, or 0. */

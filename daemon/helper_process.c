@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,5 +90,25 @@ int helper_spawn(const char *program, pid_t *ret_pid, int *ret_pidfd, int *ret_s
 fail:
     close(sockets[0]);
     close(sockets[1]);
+    return r;
+}
+
+int helper_connect(const char *path, int *ret_socket)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int r = 0;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        r = -errno;
+    if (r < 0)
+        close(fd);
+    else
+        *ret_socket = fd;
     return r;
 }

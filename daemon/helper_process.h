@@ -8,4 +8,7 @@
 /* 0, or a negative errno. The socket is non-blocking; the pidfd becomes readable when the process ended. */
 int helper_spawn(const char *program, pid_t *ret_pid, int *ret_pidfd, int *ret_socket);
 
+/* Connects to what listens there (SOCK_SEQPACKET, non-blocking). 0 or a negative errno. */
+int helper_connect(const char *path, int *ret_socket);
+
 #endif

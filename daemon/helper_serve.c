@@ -29,7 +29,7 @@ static void close_fds(struct helper_output *output)
     output->fd_count = 0;
 }
 
-static int reply(int socket, struct helper_output *output, struct helper_body *body)
+int helper_reply(int socket, struct helper_output *output, struct helper_body *body)
 {
     int r = 0;
 
@@ -67,7 +67,7 @@ int helper_serve(int socket, const helper_job *jobs, size_t job_count)
         else
             helper_fail(output, -ENOSYS, "job %u", inbox->body.job);
         helper_inbox_clear(inbox);
-        r = reply(socket, output, answer);
+        r = helper_reply(socket, output, answer);
     }
     if (inbox)
         helper_inbox_clear(inbox);

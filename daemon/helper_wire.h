@@ -40,6 +40,8 @@ int helper_send_body(int socket, const struct helper_body *body);
  * errno (-EAGAIN, -EPIPE: the other side closed, -EPROTO).
  */
 int helper_receive(int socket, struct helper_inbox *inbox);
+/* Sends a job's outcome; body->data is what output->data points to. Closes the output's descriptors. */
+int helper_reply(int socket, struct helper_output *output, struct helper_body *body);
 /* Closes the descriptors that are left (not -1) and forgets them. */
 void helper_inbox_clear(struct helper_inbox *inbox);
 
