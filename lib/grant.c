@@ -106,6 +106,22 @@ static int read_delegation(json_object *object, struct varlink_message *reply,
     return function->device_fd < 0 ? -EPROTO : 0; /* taken by another function already */
 }
 
+/* Of a device whose doorbells are read by something that sleeps. */
+static int read_wake(json_object *object, struct varlink_message *reply, struct lease_function *function)
+{
+    int64_t offset, index;
+
+    if (!member_present(object, "wakeFd"))
+        return 0;
+    if (member_int(object, "wakeOffsetBytes", LEASE_DOORBELLS_OFFSET, (int64_t)function->bar_bytes - 4,
+                   &offset) < 0 ||
+        offset % 4 != 0 || member_int(object, "wakeFd", 0, (int64_t)reply->fd_count - 1, &index) < 0)
+        return -EPROTO;
+    function->wake_offset = (uint64_t)offset;
+    function->wake_fd = varlink_message_take_fd(reply, (unsigned)index);
+    return function->wake_fd < 0 ? -EPROTO : 0;
+}
+
 static int read_function(json_object *object, struct varlink_message *reply, struct lease_function *function)
 {
     int r;
@@ -119,6 +135,8 @@ static int read_function(json_object *object, struct varlink_message *reply, str
         r = read_limits(object, &function->info);
     if (r == 0)
         r = read_delegation(object, reply, function);
+    if (r == 0 && !function->info.relayed)
+        r = read_wake(object, reply, function);
     return r < 0 ? r : read_namespaces(object, function);
 }
 
@@ -142,11 +160,11 @@ int grant_read(struct homi_lease *lease, struct varlink_message *reply)
     for (size_t i = 0; i < count; i++) {
         struct lease_function *function = &lease->functions[lease->function_count++];
 
-        function->device_fd = -1;
+        function->device_fd = function->wake_fd = -1;
         int r = read_function(json_object_array_get_idx(array, i), reply, function);
         if (r < 0)
             return r;
-        taken += function->device_fd >= 0;
+        taken += (function->device_fd >= 0) + (function->wake_fd >= 0);
     }
     return taken == reply->fd_count ? 0 : -EPROTO;
 }

@@ -2,8 +2,10 @@
 #include "lib/lease.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/grant.h"
@@ -69,6 +71,9 @@ static int map_bar(struct lease_function *function)
     if (bar == MAP_FAILED)
         return -errno;
     function->bar = bar;
+    /* The reader of the doorbells counts on this when it goes to sleep (see homi_queue_ring). */
+    if (function->wake_fd >= 0 && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0)
+        return -errno;
     /* The registers are homid's: a stray store of this process shall not reset the controller. */
     if (page <= LEASE_DOORBELLS_OFFSET && mprotect(bar, LEASE_DOORBELLS_OFFSET, PROT_READ) < 0)
         return -errno;
@@ -85,8 +90,10 @@ static void close_functions(struct homi_lease *lease)
             munmap((void *)(uintptr_t)function->bar, function->bar_bytes);
         if (function->device_fd >= 0)
             close(function->device_fd);
+        if (function->wake_fd >= 0)
+            close(function->wake_fd);
         function->bar = NULL;
-        function->device_fd = -1;
+        function->device_fd = function->wake_fd = -1;
     }
 }
 

@@ -48,6 +48,16 @@ static bool doorbell_fits(const struct lease_function *function, int64_t offset)
     return offset % 4 == 0 && (uint64_t)offset + 4 <= function->bar_bytes;
 }
 
+static void wake_reader(void *context)
+{
+    const struct lease_function *function = context;
+    const uint64_t one = 1;
+
+    /* A counter that is full wakes all the same. */
+    if (write(function->wake_fd, &one, sizeof(one)) < 0)
+        return;
+}
+
 /* Checks the reply and takes from it what it says. */
 static int read_created(struct homi_queue_pair *pair, struct varlink_message *reply, bool interrupt,
                         struct homi_queue_setup *setup)
@@ -70,6 +80,11 @@ static int read_created(struct homi_queue_pair *pair, struct varlink_message *re
     setup->id = pair->id;
     setup->sq_doorbell = (volatile uint32_t *)(bar + submission);
     setup->cq_doorbell = (volatile uint32_t *)(bar + completion);
+    if (pair->function->wake_fd >= 0) {
+        setup->wake = (volatile uint32_t *)(bar + pair->function->wake_offset);
+        setup->wake_relay = wake_reader;
+        setup->wake_context = (void *)(uintptr_t)pair->function;
+    }
     return 0;
 }
 

@@ -134,7 +134,9 @@ static json_object *describe_namespaces(const struct core_function_grant *functi
     return all;
 }
 
-static json_object *describe_function(const struct core_function_grant *function, int fd_index)
+/* Indices of the device's descriptor and of the one that wakes it; -1 where there is none. */
+static json_object *describe_function(const struct core_function_grant *function, int fd_index,
+                                      int wake_index)
 {
     const struct hw_function_info *info = function->info;
     json_object *entry = json_object_new_object();
@@ -146,6 +148,10 @@ static json_object *describe_function(const struct core_function_grant *function
         value_put_integer(entry, "deviceFd", fd_index);
     value_put_integer(entry, "barOffsetBytes", (int64_t)info->bar_offset);
     value_put_integer(entry, "barBytes", (int64_t)info->bar_bytes);
+    if (wake_index >= 0) {
+        value_put_integer(entry, "wakeOffsetBytes", (int64_t)info->wake_offset);
+        value_put_integer(entry, "wakeFd", wake_index);
+    }
     value_put_integer(entry, "doorbellStrideBytes", info->doorbell_stride);
     value_put_integer(entry, "pageBytes", info->page_bytes);
     value_put_integer(entry, "maxTransferBytes", info->max_transfer_bytes);
@@ -158,6 +164,15 @@ static json_object *describe_function(const struct core_function_grant *function
     return entry;
 }
 
+/* The index that the descriptor gets; -1 when there is none. */
+static int append_fd(int *fds, unsigned *count, int fd)
+{
+    if (fd < 0)
+        return -1;
+    fds[*count] = fd;
+    return (int)(*count)++;
+}
+
 static void attach_done(void *user, const struct core_error *error, const struct core_grant *grant)
 {
     struct api_call *call = user;
@@ -166,15 +181,13 @@ static void attach_done(void *user, const struct core_error *error, const struct
         return;
     }
     json_object *functions = json_object_new_array(), *parameters = json_object_new_object();
-    int fds[VARLINK_FDS_MAX];
+    int fds[2 * CORE_LEASE_DEVICES_MAX];
     unsigned fd_count = 0;
     for (size_t i = 0; i < grant->function_count; i++) {
-        int index = -1;
-        if (grant->functions[i].device_fd >= 0 && fd_count < VARLINK_FDS_MAX) {
-            index = (int)fd_count;
-            fds[fd_count++] = grant->functions[i].device_fd;
-        }
-        value_append(functions, describe_function(&grant->functions[i], index));
+        const struct core_function_grant *function = &grant->functions[i];
+        int device = append_fd(fds, &fd_count, function->device_fd);
+        int wake = append_fd(fds, &fd_count, function->info->wake_offset ? function->wake_fd : -1);
+        value_append(functions, describe_function(function, device, wake));
     }
     value_put_text(parameters, "lease", grant->lease);
     value_put(parameters, "virtualFunctions", functions);

@@ -251,6 +251,9 @@ static void deliver_attach(struct call *call)
             .device = function->device->name,
             .info = &function->info,
             .device_fd = call->client ? call->core->backend->device_fd(function->handle) : -1,
+            .wake_fd = call->client && function->info.wake_offset
+                           ? call->core->backend->wake_fd(function->handle)
+                           : -1,
             .queue_pairs = (uint16_t)lease_queue_pairs(lease, function),
             .interrupts = (uint16_t)function->interrupts,
             .namespaces = namespaces[i],

@@ -175,6 +175,7 @@ struct core_function_grant {
     const char *name, *device;
     const struct hw_function_info *info;
     int device_fd; /* borrowed; -1 when relayed */
+    int wake_fd;   /* borrowed; -1 unless info has a wake_offset */
     uint16_t queue_pairs, interrupts;
     const struct hw_namespace *namespaces;
     const bool *namespace_shared;

@@ -101,6 +101,8 @@ struct hw_function_info {
     uint16_t optional_commands;  /* ONCS */
     bool volatile_write_cache;
     uint64_t bar_offset, bar_bytes; /* BAR 0 in the VFIO device fd */
+    /* In BAR 0, a 32-bit word that is not 0 while whoever reads the doorbells sleeps; 0: nobody does. */
+    uint64_t wake_offset;
     unsigned iova_range_count;
     struct hw_iova_range iova_ranges[HW_IOVA_RANGES_MAX]; /* free for tenants' memory */
 };
@@ -192,6 +194,8 @@ struct hw_backend {
     void (*close)(struct hw_function *function, hw_done done, void *user);
     int (*device_fd)(struct hw_function *function);                 /* borrowed; for direct delegation */
     int (*event_fd)(struct hw_function *function, uint16_t vector); /* borrowed */
+    /* An eventfd to be written after a doorbell while the wake word is not 0; -1 without wake_offset. */
+    int (*wake_fd)(struct hw_function *function); /* borrowed */
 
     void (*map)(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
                 hw_done done, void *user);
@@ -222,5 +226,12 @@ struct event_base;
 /* The Linux backend. Helper processes are started from `program` (homid itself, run as `homid --helper`). */
 int hw_linux_new(struct event_base *base, const char *program, const struct hw_listener *listener,
                  struct hw_backend **ret_backend);
+/*
+ * The software SSD's backend. Joins the model process that listens on the socket `path`, or has `program`
+ * start one (`homid --model-process`) with `spec`, a specification that was checked. A process that is joined
+ * keeps its own. It outlives homid.
+ */
+int hw_model_new(struct event_base *base, const char *program, const char *path, const char *spec,
+                 const struct hw_listener *listener, struct hw_backend **ret_backend);
 
 #endif
