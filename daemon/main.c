@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -21,15 +22,19 @@
 #include "daemon/hw/backend.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/model/process.h"
+#include "daemon/model/spec.h"
 #include "daemon/server.h"
 #include "daemon/sockets.h"
 #include "daemon/status.h"
 
 #define HELPER_SOCKET  3   /* where a helper finds homid */
+#define MODEL_LISTENER 3   /* where the model process finds its listening socket */
 #define FDS_OF_MACHINE 512 /* descriptors beside connections: devices, helpers, leases */
 
 struct daemon {
     struct config *config;
+    const char *model; /* specification of the software SSD; NULL: the machine's hardware */
     struct log log;
     struct loop *loop;
     struct hw_backend *backend;
@@ -41,11 +46,13 @@ struct daemon {
 };
 
 static const char usage[] =
-    "Usage: homid [--config PATH] [--check-config]\n"
+    "Usage: homid [--config PATH] [--model[=SPEC]] [--check-config]\n"
     "       homid --version | --help\n"
     "Manages the virtual functions of NVMe SSDs and hands their queues to tenants.\n"
     "\n"
     "  --config PATH   read PATH and PATH.d/*.conf (default " CONFIG_PATH_DEFAULT ")\n"
+    "  --model[=SPEC]  use the software SSD instead of hardware; SPEC is JSON or a file\n"
+    "                  with it (default: one SSD, HOMI-MODEL-0); needs no root\n"
     "  --check-config  say whether the configuration is right, and exit\n"
     "  --version       print the version\n"
     "  --help          print this\n"
@@ -138,6 +145,16 @@ static void raise_descriptor_limit(const struct daemon *daemon)
                   (uintmax_t)needed, (uintmax_t)limit.rlim_max);
 }
 
+/* The model of an unprivileged user lies beside the user's other sockets. */
+static int model_socket(char *path, size_t size)
+{
+    const char *directory = getenv("XDG_RUNTIME_DIR");
+    if (!directory || !*directory)
+        directory = "/run";
+    int length = snprintf(path, size, "%s/homi/model.sock", directory);
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
 static int open_backend(struct daemon *daemon)
 {
     static const struct hw_listener listener = {
@@ -149,7 +166,13 @@ static int open_backend(struct daemon *daemon)
     if (length < 0)
         return -errno;
     program[length] = '\0';
-    return hw_linux_new(loop_base(daemon->loop), program, &listener, &daemon->backend);
+    if (!daemon->model)
+        return hw_linux_new(loop_base(daemon->loop), program, &listener, &daemon->backend);
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    int r = model_socket(path, sizeof path);
+    if (r < 0)
+        return r;
+    return hw_model_new(loop_base(daemon->loop), program, path, daemon->model, &listener, &daemon->backend);
 }
 
 static int build(struct daemon *daemon)
@@ -188,10 +211,10 @@ static int build(struct daemon *daemon)
     return r;
 }
 
-static int run(struct config *config)
+static int run(struct config *config, const char *model)
 {
     struct daemon daemon = {
-        .config = config, .log = log_open(config->log_level), .sockets = {.fds = {-1, -1}}};
+        .config = config, .model = model, .log = log_open(config->log_level), .sockets = {.fds = {-1, -1}}};
     raise_descriptor_limit(&daemon);
     int r = build(&daemon);
     if (r == 0) {
@@ -211,19 +234,40 @@ static int run(struct config *config)
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Says what is wrong with a model's specification. */
+static bool model_specified(const char *text)
+{
+    struct model_spec *spec = NULL;
+    struct spec_error error;
+    if (spec_parse(text, &spec, &error) < 0) {
+        const struct log log = log_open(LOG_ERR);
+        log_write(&log, LOG_ERR, NULL, "the model's specification: %s", error.text);
+        return false;
+    }
+    spec_free(spec);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
-        {"version", no_argument, NULL, 'v'},      {"helper", no_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'},         {0},
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"version", no_argument, NULL, 'v'},
+        {"helper", no_argument, NULL, 'i'},
+        {"help", no_argument, NULL, 'h'},
+        {"model", optional_argument, NULL, 'm'},
+        {"model-process", required_argument, NULL, 'p'},
+        {0},
     };
-    const char *path = CONFIG_PATH_DEFAULT;
+    const char *path = CONFIG_PATH_DEFAULT, *model = NULL;
     bool check = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'c': path = optarg; break;
         case 'k': check = true; break;
+        case 'm': model = optarg ? optarg : ""; break;
+        case 'p': return model_main(MODEL_LISTENER, optarg);
         case 'i': return helper_main(HELPER_SOCKET);
         case 'v': return puts("homid " HOMI_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         case 'h': return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -242,7 +286,11 @@ int main(int argc, char **argv)
         log_write(&log, LOG_ERR, NULL, "%s", error.text);
         return EX_CONFIG;
     }
-    int status = check ? EXIT_SUCCESS : run(config);
+    if (model && !model_specified(model)) {
+        config_free(config);
+        return EX_CONFIG;
+    }
+    int status = check ? EXIT_SUCCESS : run(config, model);
     if (check)
         printf("%s: the configuration is right\n", path);
     config_free(config);

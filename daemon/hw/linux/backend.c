@@ -316,6 +316,11 @@ static int linux_event_fd(struct hw_function *function, uint16_t vector)
     return vector <= function->info.interrupts ? function->fds[OPENED_VECTORS + vector] : -1;
 }
 
+static int linux_wake_fd(struct hw_function *function)
+{
+    return function->info.wake_offset ? function->fds[OPENED_GROUP] : -1;
+}
+
 static void on_watch(evutil_socket_t fd, short events, void *user)
 {
     struct linux_backend *backend = user;
@@ -350,7 +355,6 @@ static void linux_free(struct hw_backend *interface)
 }
 
 static const struct hw_backend template = {
-    .name = "linux",
     .device_new = linux_device_new,
     .device_free = linux_device_free,
     .probe = linux_probe,
@@ -365,6 +369,7 @@ static const struct hw_backend template = {
     .close = linux_close,
     .device_fd = linux_device_fd,
     .event_fd = linux_event_fd,
+    .wake_fd = linux_wake_fd,
     .map = linux_map,
     .unmap = linux_unmap,
     .create_queue_pair = linux_create_queue_pair,
@@ -376,28 +381,46 @@ static const struct hw_backend template = {
     .free = linux_free,
 };
 
-int hw_linux_new(struct event_base *base, const char *program, const struct hw_listener *listener,
-                 struct hw_backend **ret_backend)
+int backend_new(struct event_base *base, const char *name, struct helper_pool *pool,
+                const struct hw_listener *listener, struct linux_backend **ret_backend)
 {
     const struct timeval period = {.tv_sec = WATCH_SECONDS};
     struct linux_backend *backend = calloc(1, sizeof(*backend));
-    int r;
 
-    if (!backend)
+    if (!backend) {
+        helper_pool_free(pool);
         return -ENOMEM;
+    }
     backend->interface = template;
+    backend->interface.name = name;
     backend->base = base;
+    backend->pool = pool;
     backend->listener = *listener;
     TAILQ_INIT(&backend->operations);
     TAILQ_INIT(&backend->devices);
     TAILQ_INIT(&backend->functions);
-    r = helper_pool_new(base, program, HELPERS_MAX, &backend->pool);
-    if (r == 0)
-        r = uevents_new(backend, &backend->uevents);
-    if (r == 0) {
-        backend->watch = event_new(base, -1, EV_PERSIST, on_watch, backend);
-        r = backend->watch && event_add(backend->watch, &period) == 0 ? 0 : -ENOMEM;
+    backend->watch = event_new(base, -1, EV_PERSIST, on_watch, backend);
+    if (!backend->watch || event_add(backend->watch, &period) < 0) {
+        linux_free(&backend->interface);
+        return -ENOMEM;
     }
+    *ret_backend = backend;
+    return 0;
+}
+
+int hw_linux_new(struct event_base *base, const char *program, const struct hw_listener *listener,
+                 struct hw_backend **ret_backend)
+{
+    struct linux_backend *backend;
+    struct helper_pool *pool;
+
+    int r = helper_pool_new(base, program, HELPERS_MAX, &pool);
+    if (r < 0)
+        return r;
+    r = backend_new(base, "linux", pool, listener, &backend);
+    if (r < 0)
+        return r;
+    r = uevents_new(backend, &backend->uevents);
     if (r < 0) {
         linux_free(&backend->interface);
         return r;

@@ -151,6 +151,10 @@ void linux_get_feature(struct hw_function *function, uint8_t feature, hw_done do
 
 /* ---- backend.c ---- */
 
+/* A backend without a source of device events. Takes the pool, also when it fails. */
+int backend_new(struct event_base *base, const char *name, struct helper_pool *pool,
+                const struct hw_listener *listener, struct linux_backend **ret_backend);
+
 /* Reads a reply without error into the result; user is that of done. */
 typedef void (*job_decode)(struct helper_reply *reply, struct hw_result *result, void *user);
 /*

@@ -37,8 +37,14 @@ static int write32(const struct controller *controller, unsigned offset, uint32_
 {
     uint32_t wire = htole32(value);
     off_t at = (off_t)(controller->bar_offset + offset);
+    const uint64_t one = 1;
 
-    return pwrite(controller->device_fd, &wire, sizeof(wire), at) == sizeof(wire) ? 0 : -EIO;
+    if (pwrite(controller->device_fd, &wire, sizeof(wire), at) != sizeof(wire))
+        return -EIO;
+    /* A counter that is full wakes all the same. */
+    if (controller->wake_fd >= 0 && write(controller->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+        return -EIO;
+    return 0;
 }
 
 static int write64(const struct controller *controller, unsigned offset, uint64_t value)
@@ -148,10 +154,10 @@ static void on_timer(evutil_socket_t fd, short events, void *user)
     }
 }
 
-int controller_init(struct controller *controller, struct event_base *base, int device_fd,
+int controller_init(struct controller *controller, struct event_base *base, int device_fd, int wake_fd,
                     uint64_t bar_offset)
 {
-    *controller = (struct controller){.device_fd = device_fd, .bar_offset = bar_offset};
+    *controller = (struct controller){.device_fd = device_fd, .wake_fd = wake_fd, .bar_offset = bar_offset};
     controller->timer = evtimer_new(base, on_timer, controller);
     return controller->timer ? 0 : -ENOMEM;
 }

@@ -21,6 +21,7 @@ typedef void (*controller_done)(void *user, int error, const char *reason);
 struct controller {
     struct event *timer;
     int device_fd;
+    int wake_fd; /* an eventfd that tells the software SSD of a written register; -1: none */
     uint64_t bar_offset;
     uint64_t capabilities; /* CAP */
     uint64_t submission_iova, completion_iova;
@@ -31,7 +32,7 @@ struct controller {
     void *user;
 };
 
-int controller_init(struct controller *controller, struct event_base *base, int device_fd,
+int controller_init(struct controller *controller, struct event_base *base, int device_fd, int wake_fd,
                     uint64_t bar_offset);
 void controller_fini(struct controller *controller); /* stops what is under way without a callback */
 

@@ -303,6 +303,7 @@ static void fill_info(struct hw_function *function)
     info->page_bytes = PAGE_BYTES;
     info->bar_offset = opened->bar_offset;
     info->bar_bytes = opened->bar_bytes;
+    info->wake_offset = opened->wake_offset;
     info->interrupts = (uint16_t)(opened->vectors - 1);
     info->iova_range_count = opened->iova_range_count;
     memcpy(info->iova_ranges, opened->iova_ranges, sizeof(info->iova_ranges));
@@ -318,6 +319,7 @@ static void decode_opened(struct helper_reply *reply, struct hw_result *result, 
 
     if (r == 0)
         r = controller_init(&function->controller, function->backend->base, function->fds[OPENED_DEVICE],
+                            function->opened.wake_offset ? function->fds[OPENED_GROUP] : -1,
                             function->opened.bar_offset);
     if (r < 0) {
         result->error = r;

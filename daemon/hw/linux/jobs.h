@@ -53,6 +53,7 @@ enum { OPENED_GROUP, OPENED_CONTAINER, OPENED_DEVICE, OPENED_REQUEST, OPENED_ERR
 struct job_opened {
     char address[HW_ADDRESS_BYTES];
     uint64_t bar_offset, bar_bytes;
+    uint64_t wake_offset; /* in the BAR; not 0: the group's descriptor is an eventfd (see hw_function_info) */
     uint64_t read_iova, write_iova;
     uint16_t vectors;
     unsigned iova_range_count;

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Identify (NVMe Base 2.0, section 5.17; NVM Command Set 1.0, section 4.1.5). */
+#include <string.h>
+
+#include "daemon/model/device.h"
+#include "daemon/model/world.h"
+
+enum {
+    VERSION_2_0 = 0x00020000,
+    ONCS_COMPARE = 1 << 0,
+    ONCS_DSM = 1 << 2,
+    ONCS_WRITE_ZEROES = 1 << 3,
+    ONCS_VERIFY = 1 << 7,
+    VWC_PRESENT = 1,
+    VWC_FLUSH_ALL_UNSUPPORTED = 2 << 1,
+    DLFEAT_READS_ZERO = 1,
+    CONTROLLER_IO = 1,
+    CNS_CSI_NAMESPACE = 5,
+    CNS_CSI_CONTROLLER = 6,
+    CMIC_SHARED = 1 << 1 | 1 << 2, /* several controllers, of which some are VFs */
+    LPA_EFFECTS = 1 << 1,
+    OAES_NAMESPACES = 1 << 8,
+    ENTRY_SIZES_SQ = 6 << 4 | 6,
+    ENTRY_SIZES_CQ = 4 << 4 | 4,
+};
+
+static void put_text(char *field, size_t bytes, const char *text)
+{
+    memset(field, ' ', bytes);
+    memcpy(field, text, strnlen(text, bytes));
+}
+
+/* CRT: how many flexible resources there are, and of which kinds (figure of CNS 14h). */
+static uint16_t identify_primary(struct admin_call *call)
+{
+    const struct device *device = call->device;
+    const struct device_spec *spec = device->spec;
+    struct nvme_primary_ctrl_cap *data = (struct nvme_primary_ctrl_cap *)(void *)call->data;
+
+    if (call->function || !spec->virtualization)
+        return GENERIC(INVALID_FIELD);
+    data->crt = 3;
+    data->vqfrt = htole32(spec->queues.total);
+    data->vqrfa = htole32(spec->queues.total - device->queues_free);
+    data->vqfrsm = htole16((uint16_t)spec->queues.per_function);
+    data->vqgran = htole16((uint16_t)spec->queues.granularity);
+    data->vifrt = htole32(spec->interrupts.total);
+    data->virfa = htole32(spec->interrupts.total - device->interrupts_free);
+    data->vifrsm = htole16((uint16_t)spec->interrupts.per_function);
+    data->vigran = htole16((uint16_t)spec->interrupts.granularity);
+    return 0;
+}
+
+static uint16_t identify_secondaries(struct admin_call *call)
+{
+    struct nvme_secondary_ctrl_list *data = (struct nvme_secondary_ctrl_list *)(void *)call->data;
+    unsigned first = le32toh(call->command->dword10) >> 16;
+    const struct device *device = call->device;
+
+    if (call->function)
+        return GENERIC(INVALID_FIELD);
+    for (unsigned i = 0; i < device->spec->functions && data->num < NVME_ID_SECONDARY_CTRL_MAX; i++) {
+        const struct function *function = &device->functions[i];
+        struct nvme_secondary_ctrl *entry = &data->sc_entry[data->num];
+        if (function->controller_id < first)
+            continue;
+        entry->scid = htole16(function->controller_id);
+        entry->scs = function->online;
+        entry->vfn = htole16((uint16_t)(i < device->functions_enabled ? i + 1 : 0));
+        entry->nvq = htole16(function->queues);
+        entry->nvi = htole16(function->interrupts);
+        data->num++;
+    }
+    return 0;
+}
+
+static uint16_t optional_admin_commands(const struct admin_call *call)
+{
+    uint16_t oacs = 0;
+
+    if (admin_supported(call->device, call->function, nvme_admin_format_nvm))
+        oacs |= NVME_CTRL_OACS_FORMAT;
+    if (admin_supported(call->device, call->function, nvme_admin_ns_mgmt))
+        oacs |= NVME_CTRL_OACS_NS_MGMT;
+    if (admin_supported(call->device, call->function, nvme_admin_virtual_mgmt))
+        oacs |= NVME_CTRL_OACS_VIRT_MGMT;
+    return oacs;
+}
+
+static uint8_t log2_pages(uint32_t bytes)
+{
+    return (uint8_t)(__builtin_ctz(bytes) - PAGE_SHIFT);
+}
+
+static uint16_t identify_controller(struct admin_call *call)
+{
+    const struct device_spec *spec = call->device->spec;
+    struct nvme_id_ctrl *data = (struct nvme_id_ctrl *)(void *)call->data;
+    int length;
+
+    put_text(data->sn, sizeof(data->sn), spec->serial);
+    put_text(data->mn, sizeof(data->mn), spec->model);
+    put_text(data->fr, sizeof(data->fr), HOMI_VERSION);
+    data->cmic = CMIC_SHARED;
+    data->mdts = log2_pages(spec->max_transfer_bytes);
+    data->cntlid = htole16(call->function ? call->function->controller_id : 0);
+    data->ver = htole32(VERSION_2_0);
+    data->oaes = htole32(OAES_NAMESPACES);
+    data->cntrltype = CONTROLLER_IO;
+    data->oacs = htole16(optional_admin_commands(call));
+    data->aerl = FUNCTION_EVENT_REQUESTS_MAX - 1;
+    data->frmw = 1 << 1 | 1; /* one slot, read only */
+    data->lpa = LPA_EFFECTS;
+    data->wctemp = htole16(350);
+    data->cctemp = htole16(360);
+    data->sqes = ENTRY_SIZES_SQ;
+    data->cqes = ENTRY_SIZES_CQ;
+    data->nn = htole32(SPEC_NAMESPACE_ID_MAX);
+    data->oncs = htole16(ONCS_COMPARE | ONCS_DSM | ONCS_WRITE_ZEROES | ONCS_VERIFY);
+    data->fna = 0; /* format and erase are per namespace */
+    data->vwc = VWC_PRESENT | VWC_FLUSH_ALL_UNSUPPORTED;
+    length = snprintf(data->subnqn, sizeof(data->subnqn), "nqn.2014-08.org.nvmexpress:uuid:homi-model-%s",
+                      spec->serial);
+    return length > 0 ? 0 : GENERIC(INTERNAL);
+}
+
+static void describe(const struct namespace *space, uint8_t *page)
+{
+    struct nvme_id_ns *data = (struct nvme_id_ns *)(void *)page;
+
+    data->nsze = data->ncap = data->nuse = htole64(space->blocks);
+    data->nlbaf = 1;
+    data->lbaf[0].ds = 9;
+    data->lbaf[1].ds = 12;
+    data->flbas = space->block_shift == 12;
+    data->nmic = space->shareable ? NVME_NS_NMIC_SHARED : 0;
+    data->dlfeat = DLFEAT_READS_ZERO;
+}
+
+static uint16_t identify_namespace(struct admin_call *call, bool allocated)
+{
+    uint32_t id = le32toh(call->command->nsid);
+    const struct namespace *space = device_namespace(call->device, call->function, id);
+
+    /* The capabilities common to all namespaces (section 8.11). */
+    if (id == NSID_ALL && !allocated) {
+        const struct namespace common = {.block_shift = 9};
+        describe(&common, call->data);
+        return 0;
+    }
+    if (id == 0 || id > SPEC_NAMESPACE_ID_MAX)
+        return GENERIC(INVALID_NS);
+    if (allocated)
+        space = call->device->namespaces[id];
+    if (space)
+        describe(space, call->data);
+    return 0; /* of an inactive namespace: zeroes (section 5.17.2.1) */
+}
+
+static uint16_t list_namespaces(struct admin_call *call, bool allocated)
+{
+    uint32_t after = le32toh(call->command->nsid);
+    unsigned count = 0;
+
+    if (after >= NSID_ALL - 1)
+        return GENERIC(INVALID_NS);
+    for (uint32_t id = after + 1; id <= SPEC_NAMESPACE_ID_MAX; id++) {
+        bool listed = allocated ? call->device->namespaces[id] != NULL
+                                : device_namespace(call->device, call->function, id) != NULL;
+        uint32_t entry = htole32(id);
+        if (listed)
+            memcpy(call->data + count++ * sizeof(entry), &entry, sizeof(entry));
+    }
+    return 0;
+}
+
+/* Controllers from CNTID on: all of the subsystem, or those that a namespace is attached to. */
+static uint16_t list_controllers(struct admin_call *call, bool of_namespace)
+{
+    struct nvme_ctrl_list *data = (struct nvme_ctrl_list *)(void *)call->data;
+    unsigned first = le32toh(call->command->dword10) >> 16, count = 0;
+    uint32_t id = le32toh(call->command->nsid);
+    const struct namespace *space = id <= SPEC_NAMESPACE_ID_MAX ? call->device->namespaces[id] : NULL;
+
+    if (of_namespace && !space)
+        return GENERIC(INVALID_FIELD);
+    for (unsigned i = first; i <= call->device->spec->functions; i++) {
+        if (!of_namespace || namespace_attached(space, i))
+            data->identifier[count++] = htole16((uint16_t)i);
+    }
+    data->num = htole16((uint16_t)count);
+    return 0;
+}
+
+/* Section 5.17.2.4: an identifier of at least one type. */
+static uint16_t identify_descriptors(struct admin_call *call)
+{
+    uint32_t id = le32toh(call->command->nsid);
+    uint8_t *data = call->data;
+
+    if (!device_namespace(call->device, call->function, id))
+        return GENERIC(INVALID_NS);
+    data[0] = NVME_NIDT_UUID;
+    data[1] = 16;
+    /* A UUID of version 8 made of the serial number's end and the identifier. */
+    const char *serial = call->device->spec->serial;
+    size_t length = strlen(serial), used = length < 6 ? length : 6;
+    memcpy(data + 4, serial + length - used, used);
+    data[4 + 6] = 0x80;
+    data[4 + 8] = 0x80;
+    for (unsigned i = 0; i < 4; i++)
+        data[4 + 12 + i] = (uint8_t)(id >> (24 - 8 * i));
+    return 0;
+}
+
+/* What a command set says beyond the base: of the NVM command set, nothing that is not zero (section 4.1.5).
+ */
+static uint16_t identify_command_set(const struct admin_call *call)
+{
+    return le32toh(call->command->dword11) >> 24 == NVME_CSI_NVM ? 0 : GENERIC(INVALID_FIELD);
+}
+
+static uint16_t identify(struct admin_call *call, unsigned cns)
+{
+    switch (cns) {
+    case NVME_IDENTIFY_CNS_NS: return identify_namespace(call, false);
+    case NVME_IDENTIFY_CNS_CTRL: return identify_controller(call);
+    case NVME_IDENTIFY_CNS_NS_ACTIVE_LIST: return list_namespaces(call, false);
+    case NVME_IDENTIFY_CNS_NS_DESC_LIST: return identify_descriptors(call);
+    case CNS_CSI_NAMESPACE:
+    case CNS_CSI_CONTROLLER: return identify_command_set(call);
+    case NVME_IDENTIFY_CNS_PRIMARY_CTRL_CAP: return identify_primary(call);
+    case NVME_IDENTIFY_CNS_SECONDARY_CTRL_LIST: return identify_secondaries(call);
+    default: break;
+    }
+    if (!admin_supported(call->device, call->function, nvme_admin_ns_mgmt))
+        return GENERIC(INVALID_FIELD);
+    switch (cns) {
+    case NVME_IDENTIFY_CNS_ALLOCATED_NS_LIST: return list_namespaces(call, true);
+    case NVME_IDENTIFY_CNS_ALLOCATED_NS: return identify_namespace(call, true);
+    case NVME_IDENTIFY_CNS_NS_CTRL_LIST: return list_controllers(call, true);
+    case NVME_IDENTIFY_CNS_CTRL_LIST: return list_controllers(call, false);
+    default: return GENERIC(INVALID_FIELD);
+    }
+}
+
+uint16_t admin_identify(struct admin_call *call)
+{
+    uint16_t status = identify(call, le32toh(call->command->dword10) & 0xff);
+
+    if (status == 0)
+        call->data_bytes = sizeof(call->data);
+    return status;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The I/O commands (NVM Command Set 1.0, section 3.2). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/model/device.h"
+#include "daemon/model/world.h"
+
+enum {
+    SEGMENTS_MAX = SPEC_TRANSFER_MAX / PAGE_BYTES + 1,
+    RANGES_MAX = 256,
+    DEALLOCATE = 1 << 2, /* AD of Dataset Management */
+};
+
+struct range {
+    uint64_t offset, bytes; /* in the namespace */
+};
+
+static uint16_t block_range(const struct namespace *space, uint64_t start, uint64_t blocks,
+                            struct range *ret_range)
+{
+    if (start > space->blocks || blocks > space->blocks - start)
+        return GENERIC(LBA_RANGE);
+    *ret_range = (struct range){.offset = start << space->block_shift, .bytes = blocks << space->block_shift};
+    return 0;
+}
+
+static uint16_t command_range(const struct namespace *space, const struct nvme_command *command,
+                              struct range *ret_range)
+{
+    uint64_t start = le32toh(command->dword10) | (uint64_t)le32toh(command->dword11) << 32;
+
+    return block_range(space, start, (le32toh(command->dword12) & 0xffff) + 1, ret_range);
+}
+
+static uint16_t media(int error, uint16_t status)
+{
+    return error < 0 ? status : 0;
+}
+
+/* Read, write and compare: what moves data between the namespace and the host. */
+static uint16_t transfer(struct function *function, const struct namespace *space,
+                         const struct nvme_command *command)
+{
+    struct segment segments[SEGMENTS_MAX];
+    struct range range;
+    unsigned count;
+    bool read = command->opcode == nvme_cmd_read;
+
+    uint16_t status = command_range(space, command, &range);
+    if (status)
+        return status;
+    if (range.bytes > function->device->spec->max_transfer_bytes)
+        return GENERIC(INVALID_FIELD);
+    if (space->backing == BACKING_NULL)
+        return 0;
+    status = prp_resolve(function, command, range.bytes, read ? IOMMU_WRITE : IOMMU_READ, segments,
+                         SEGMENTS_MAX, &count);
+    if (status)
+        return status;
+    if (read)
+        return media(namespace_read(space, range.offset, segments, count), MEDIA(READ_ERROR));
+    return media(namespace_write(space, range.offset, segments, count), MEDIA(WRITE_FAULT));
+}
+
+static uint16_t compare(struct function *function, const struct namespace *space,
+                        const struct nvme_command *command)
+{
+    struct segment segments[SEGMENTS_MAX];
+    struct range range;
+    unsigned count;
+
+    uint16_t status = command_range(space, command, &range);
+    if (status)
+        return status;
+    if (range.bytes > function->device->spec->max_transfer_bytes)
+        return GENERIC(INVALID_FIELD);
+    status = prp_resolve(function, command, range.bytes, IOMMU_READ, segments, SEGMENTS_MAX, &count);
+    if (status || space->backing == BACKING_NULL)
+        return status;
+    uint8_t *stored = malloc(range.bytes), *at = stored;
+    if (!stored)
+        return GENERIC(INTERNAL);
+    const struct segment whole = {.host = stored, .bytes = range.bytes};
+    status = media(namespace_read(space, range.offset, &whole, 1), MEDIA(READ_ERROR));
+    for (unsigned i = 0; i < count && status == 0; at += segments[i++].bytes) {
+        if (memcmp(at, segments[i].host, segments[i].bytes) != 0)
+            status = MEDIA(COMPARE_FAILED);
+    }
+    free(stored);
+    return status;
+}
+
+static uint16_t write_zeroes(const struct namespace *space, const struct nvme_command *command)
+{
+    struct range range;
+    uint16_t status = command_range(space, command, &range);
+
+    return status ? status : media(namespace_zero(space, range.offset, range.bytes), MEDIA(WRITE_FAULT));
+}
+
+static uint16_t verify(const struct namespace *space, const struct nvme_command *command)
+{
+    struct range range;
+
+    return command_range(space, command, &range);
+}
+
+/* Section 3.2.3: every range is checked before any is deallocated. */
+static uint16_t dataset_management(struct function *function, const struct namespace *space,
+                                   const struct nvme_command *command)
+{
+    struct nvme_dsm_range ranges[RANGES_MAX];
+    struct range resolved[RANGES_MAX];
+    struct segment segments[2];
+    unsigned number = (le32toh(command->dword10) & 0xff) + 1, count;
+    uint8_t *to = (uint8_t *)ranges;
+
+    uint16_t status =
+        prp_resolve(function, command, number * sizeof(ranges[0]), IOMMU_READ, segments, 2, &count);
+    if (status)
+        return status;
+    for (unsigned i = 0; i < count; to += segments[i++].bytes)
+        memcpy(to, segments[i].host, segments[i].bytes);
+    for (unsigned i = 0; i < number && status == 0; i++)
+        status = block_range(space, le64toh(ranges[i].slba), le32toh(ranges[i].nlb), &resolved[i]);
+    if (!(le32toh(command->dword11) & DEALLOCATE))
+        return status;
+    for (unsigned i = 0; i < number && status == 0; i++)
+        status = media(namespace_zero(space, resolved[i].offset, resolved[i].bytes), MEDIA(WRITE_FAULT));
+    return status;
+}
+
+static uint16_t execute(struct function *function, const struct nvme_command *command)
+{
+    const struct namespace *space = device_namespace(function->device, function, le32toh(command->nsid));
+
+    if (command->flags & 0xc3) /* neither SGLs nor fused operations */
+        return GENERIC(INVALID_FIELD);
+    if (!space)
+        return GENERIC(INVALID_NS);
+    switch (command->opcode) {
+    case nvme_cmd_read: function->commands_read++; return transfer(function, space, command);
+    case nvme_cmd_write: function->commands_written++; return transfer(function, space, command);
+    case nvme_cmd_flush: return media(namespace_flush(space), MEDIA(WRITE_FAULT));
+    case nvme_cmd_compare: return compare(function, space, command);
+    case nvme_cmd_write_zeroes: return write_zeroes(space, command);
+    case nvme_cmd_dsm: return dataset_management(function, space, command);
+    case nvme_cmd_verify: return verify(space, command);
+    default: return GENERIC(INVALID_OPCODE);
+    }
+}
+
+/* Turns one byte of what a read brought: with success reported, only the tenant can find out. */
+static void corrupt(struct function *function, const struct nvme_command *command)
+{
+    uint8_t *first = iommu_translate(&function->iommu, le64toh(command->prp1), 1, IOMMU_WRITE);
+
+    if (first)
+        *first ^= 0xff;
+}
+
+static void carry_out(struct function *function, struct submission_queue *queue,
+                      const struct nvme_command *command)
+{
+    const struct fault_spec *fault = NULL;
+    uint16_t status = 0;
+    uint64_t due = 0;
+
+    if (function->device->faults.count)
+        fault = faults_command(&function->device->faults, function->index, queue->id, command->opcode);
+    if (fault && fault->action == FAULT_FATAL) {
+        controller_fail(function, "made so by a fault");
+        return;
+    }
+    if (fault && fault->action == FAULT_DELAY)
+        due = world_now() + fault->milliseconds;
+    if (fault && fault->action == FAULT_DROP)
+        due = UINT64_MAX;
+    status = fault && fault->action == FAULT_FAIL ? fault->status : execute(function, command);
+    if (fault && fault->action == FAULT_CORRUPT)
+        corrupt(function, command);
+    if (due)
+        completion_defer(function, queue, command->cid, status, 0, due);
+    else
+        completion_post(function, queue, command->cid, status, 0);
+}
+
+void io_serve(struct function *function, struct submission_queue *queue, unsigned budget)
+{
+    struct nvme_command command;
+    uint32_t room = completion_room(function, queue->completion_id);
+    unsigned count = 0;
+
+    if (room < budget)
+        budget = room;
+    while (count < budget && queue->head != queue->tail && function->enabled) {
+        if (!submission_fetch(function, queue, &command))
+            return;
+        carry_out(function, queue, &command);
+        count++;
+    }
+    if (count) {
+        function->served += count;
+        completion_signal(function, queue->completion_id);
+    }
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/model/process.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "daemon/helper_wire.h"
+#include "daemon/model/jobs.h"
+
+struct service {
+    struct event_base *base;
+    struct world *world;
+    struct event *listening, *terminate, *interrupt;
+    LIST_HEAD(, connection) connections;
+};
+
+/* One at a time: a client that wants jobs done at once opens several connections. */
+struct connection {
+    LIST_ENTRY(connection) link;
+    struct service *service;
+    int socket;
+    struct event *readable, *later;
+    bool answering; /* an answer is still due */
+    struct helper_inbox inbox;
+    struct helper_output output;
+    struct helper_body answer;
+};
+
+static void connection_free(struct connection *connection)
+{
+    LIST_REMOVE(connection, link);
+    for (size_t i = 0; connection->answering && i < connection->output.fd_count; i++)
+        close(connection->output.fds[i]);
+    helper_inbox_clear(&connection->inbox);
+    if (connection->readable)
+        event_free(connection->readable);
+    if (connection->later)
+        event_free(connection->later);
+    close(connection->socket);
+    free(connection);
+}
+
+static void answer(struct connection *connection)
+{
+    connection->answering = false;
+    helper_inbox_clear(&connection->inbox);
+    if (helper_reply(connection->socket, &connection->output, &connection->answer) < 0)
+        connection_free(connection);
+}
+
+static void on_later(evutil_socket_t fd, short events, void *user)
+{
+    (void)fd;
+    (void)events;
+    answer(user);
+}
+
+static void carry_out(struct connection *connection)
+{
+    const struct helper_input input = {.data = connection->inbox.body.data,
+                                       .bytes = connection->inbox.body.bytes,
+                                       .fds = connection->inbox.fds,
+                                       .fd_count = connection->inbox.fd_count};
+
+    connection->output = (struct helper_output){.data = connection->answer.data};
+    connection->answering = true;
+    uint64_t later =
+        model_job(connection->service->world, connection->inbox.body.job, &input, &connection->output);
+    if (later == 0) {
+        answer(connection);
+    } else if (later != JOB_NEVER) {
+        const struct timeval delay = {.tv_sec = (time_t)(later / 1000),
+                                      .tv_usec = (suseconds_t)(later % 1000 * 1000)};
+        event_add(connection->later, &delay);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short events, void *user)
+{
+    struct connection *connection = user;
+    (void)fd;
+    (void)events;
+
+    /* While an answer is due there is nothing to be read but the end. */
+    if (connection->answering) {
+        connection_free(connection);
+        return;
+    }
+    int r = helper_receive(connection->socket, &connection->inbox);
+    if (r == 1)
+        carry_out(connection);
+    else if (r < 0 && r != -EAGAIN)
+        connection_free(connection);
+}
+
+static void on_listening(evutil_socket_t fd, short events, void *user)
+{
+    struct service *service = user;
+    int socket = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    (void)events;
+
+    if (socket < 0)
+        return;
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (!connection) {
+        close(socket);
+        return;
+    }
+    connection->service = service;
+    connection->socket = socket;
+    LIST_INSERT_HEAD(&service->connections, connection, link);
+    connection->readable = event_new(service->base, socket, EV_READ | EV_PERSIST, on_readable, connection);
+    connection->later = evtimer_new(service->base, on_later, connection);
+    if (!connection->readable || !connection->later || event_add(connection->readable, NULL) < 0)
+        connection_free(connection);
+}
+
+static void on_signal(evutil_socket_t number, short events, void *user)
+{
+    struct service *service = user;
+    (void)number;
+    (void)events;
+
+    event_base_loopbreak(service->base);
+}
+
+static int service_start(struct service *service, int listener)
+{
+    service->base = event_base_new();
+    if (!service->base)
+        return -ENOMEM;
+    service->listening = event_new(service->base, listener, EV_READ | EV_PERSIST, on_listening, service);
+    service->terminate = evsignal_new(service->base, SIGTERM, on_signal, service);
+    service->interrupt = evsignal_new(service->base, SIGINT, on_signal, service);
+    if (!service->listening || !service->terminate || !service->interrupt ||
+        event_add(service->listening, NULL) < 0 || event_add(service->terminate, NULL) < 0 ||
+        event_add(service->interrupt, NULL) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static void service_end(struct service *service)
+{
+    struct event *const events[] = {service->listening, service->terminate, service->interrupt};
+
+    while (!LIST_EMPTY(&service->connections))
+        connection_free(LIST_FIRST(&service->connections));
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (events[i])
+            event_free(events[i]);
+    }
+    world_free(service->world);
+    if (service->base)
+        event_base_free(service->base);
+}
+
+/* Every open function takes half a dozen descriptors, and one per vector. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int model_main(int listener, const char *text)
+{
+    struct service service = {0};
+    struct model_spec *spec = NULL;
+    struct spec_error error;
+
+    if (spec_parse(text, &spec, &error) < 0) {
+        fprintf(stderr, "homid: model: %s\n", error.text);
+        return EX_CONFIG;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    LIST_INIT(&service.connections);
+    int r = world_new(spec, &service.world);
+    if (r == 0)
+        r = service_start(&service, listener);
+    if (r == 0)
+        r = event_base_loop(service.base, EVLOOP_NO_EXIT_ON_EMPTY) < 0 ? -EIO : 0;
+    if (r < 0)
+        fprintf(stderr, "homid: model: %s\n", strerror(-r));
+    service_end(&service);
+    spec_free(spec);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
