@@ -322,6 +322,9 @@ static void probe_done(void *user, const struct hw_result *result)
 
     core_enter(core);
     device_turn_over(device);
+    device->looking = false;
+    device->looked_at = core_now(core);
+    copy_text(device->look_error, sizeof(device->look_error), result->error ? result->reason : NULL);
     if (device->phase == DP_PROBING)
         probed(device, result);
     else if (!result->error)
@@ -332,9 +335,20 @@ static void probe_done(void *user, const struct hw_result *result)
 
 static void start_probe(struct device *device)
 {
-    device->busy = true;
+    device->busy = device->looking = true;
     device->refresh = false;
     device->core->backend->probe(device->handle, probe_done, device);
+}
+
+bool device_look(struct device *device)
+{
+    if (!device->refresh && !device->looking && core_now(device->core) - device->looked_at <= LOOK_VALID_MS)
+        return true;
+    if (!device->looking) {
+        device->refresh = true;
+        device_wake(device);
+    }
+    return false;
 }
 
 /* ---- secondary controllers ---- */
@@ -564,6 +578,16 @@ static bool all_absent(const struct device *device)
     return true;
 }
 
+/* One that came out of quarantine after the secondary controllers were listed has not been looked at. */
+static bool any_absent(const struct device *device)
+{
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        if (device->functions[i].state == FS_ABSENT)
+            return true;
+    }
+    return false;
+}
+
 static bool all_settled(const struct device *device)
 {
     for (unsigned i = 0; i < device->config->functions; i++) {
@@ -609,7 +633,9 @@ static void phase_advance(struct device *device)
         break;
     case DP_COUNTING: set_count(device); break;
     case DP_BRINGING:
-        if (all_settled(device))
+        if (any_absent(device))
+            set_phase(device, DP_PROBING);
+        else if (all_settled(device))
             set_phase(device, DP_READY);
         break;
     case DP_READY:
@@ -619,6 +645,11 @@ static void phase_advance(struct device *device)
     }
 }
 
+static bool may_look(const struct device *device)
+{
+    return device->present && (device_settled(device) || device->phase == DP_BRINGING);
+}
+
 static void device_advance(struct device *device)
 {
     serve_turns(device);
@@ -626,7 +657,7 @@ static void device_advance(struct device *device)
         return;
     if (device->core->stopping)
         stop_advance(device);
-    else if (device->refresh && device_settled(device) && device->present)
+    else if (device->refresh && may_look(device))
         start_probe(device);
     else
         phase_advance(device);

@@ -142,6 +142,9 @@ static enum verdict choose_function(const struct waiter *request, struct device 
     choice->function = TAILQ_FIRST(&device->free);
     if (choice->function && !taken)
         return VERDICT_GRANT;
+    /* Those before it only wait for the look at the device, so it may still be served now. */
+    if (choice->function && (device->refresh || device->looking))
+        return VERDICT_LOOK;
     /* Who is in the queue already waits on: the device may come back before the deadline. */
     if (!choice->function && hopeless(device, error))
         return request->queued ? VERDICT_WAIT : VERDICT_REFUSE;
@@ -150,6 +153,10 @@ static enum verdict choose_function(const struct waiter *request, struct device 
     return VERDICT_WAIT;
 }
 
+/*
+ * The host may have attached a namespace to itself, or let one go, without a word to us, so a grant rests on
+ * a recent look at the device.
+ */
 static enum verdict choose(const struct waiter *request, struct device *device, struct choice *choice,
                            struct core_error *error)
 {
@@ -167,8 +174,15 @@ static enum verdict choose(const struct waiter *request, struct device *device, 
         return function;
     }
     namespaces = choose_namespaces(request, device, choice, error);
+    if (function == VERDICT_GRANT && choice->count && !device_look(device))
+        return VERDICT_LOOK;
     if (namespaces != VERDICT_GRANT)
         return namespaces;
+    if (function == VERDICT_GRANT && choice->count && device->look_error[0]) {
+        *error = error_refusal(CORE_REFUSED_DEVICE_UNAVAILABLE, device->name);
+        copy_text(error->text, sizeof(error->text), device->look_error);
+        return VERDICT_REFUSE;
+    }
     if (function != VERDICT_GRANT)
         *error = waits;
     return function;

@@ -23,11 +23,12 @@
 #define PARTS_MAX             CORE_LEASE_DEVICES_MAX
 #define PAGE_BYTES_MIN        4096u
 #define LEASE_NAME_BYTES      24
-#define BUSY_RETRY_MS         20u /* the first retry of a VF that its last holder has not let go yet */
-#define BUSY_GRACE_ATTEMPTS   5u  /* so many quick retries pass before it counts as quarantined */
-#define FAILURES_IN_A_ROW_MAX 3u  /* of a VF that nobody holds, before it is quarantined */
-#define CHECK_ROUNDS_MAX      3u  /* of taking foreign namespaces away, before the VF is given up */
-#define PROVISION_ROUNDS_MAX  3u  /* of assigning resources that the device does not keep */
+#define BUSY_RETRY_MS         20u   /* the first retry of a VF that its last holder has not let go yet */
+#define BUSY_GRACE_ATTEMPTS   5u    /* so many quick retries pass before it counts as quarantined */
+#define FAILURES_IN_A_ROW_MAX 3u    /* of a VF that nobody holds, before it is quarantined */
+#define CHECK_ROUNDS_MAX      3u    /* of taking foreign namespaces away, before the VF is given up */
+#define LOOK_VALID_MS         1000u /* so long what was seen of a device's namespaces is believed */
+#define PROVISION_ROUNDS_MAX  3u    /* of assigning resources that the device does not keep */
 
 struct device;
 struct function;
@@ -221,9 +222,12 @@ struct device {
     struct hw_device *handle;
     enum device_phase phase;
     const char *told; /* the state that was told last */
-    bool present, probed, busy, refresh;
-    bool claimed;     /* by a waiter earlier in the queue */
-    unsigned waiting; /* requests in the queue that it may serve */
+    bool present, probed, busy;
+    bool refresh, looking; /* a look at its namespaces is wanted, is under way */
+    uint64_t looked_at;
+    char look_error[HW_REASON_BYTES]; /* why the last look failed; empty: it did not */
+    bool claimed;                     /* by a waiter earlier in the queue */
+    unsigned waiting;                 /* requests in the queue that it may serve */
     char reason[HW_REASON_BYTES];
     struct hw_device_info info;
     uint16_t queues, interrupts; /* VQ and VI resources for each function */
@@ -241,6 +245,9 @@ void device_wake(struct device *device);
 void device_turn_over(struct device *device); /* the operation that a function had the turn for has ended */
 void device_reconcile(struct device *device);
 void device_stuck(struct device *device, const char *reason); /* an operation hangs in the kernel */
+/* Whether what is known of its namespaces is recent; if not, a look is started and waiters are served after
+ * it. */
+bool device_look(struct device *device);
 const char *device_state(const struct device *device);
 const char *device_reason(const struct device *device);
 bool device_settled(const struct device *device);
@@ -446,7 +453,8 @@ struct waiter {
     struct timer timer;
 };
 
-enum verdict { VERDICT_GRANT, VERDICT_WAIT, VERDICT_REFUSE };
+/* VERDICT_LOOK: decided as soon as the device has been looked at, which does not count as waiting. */
+enum verdict { VERDICT_GRANT, VERDICT_LOOK, VERDICT_WAIT, VERDICT_REFUSE };
 
 /* Whether the request can be granted now; on VERDICT_GRANT the lease has been begun, and owes the answer. */
 enum verdict grant_try(struct waiter *request, struct core_error *error);

@@ -11,7 +11,8 @@ static void count_waiting(const struct waiter *waiter, int by)
 {
     for (size_t i = 0; i < request_device_count(waiter); i++)
         request_device(waiter, i)->waiting += (unsigned)by;
-    waiter->tenant->waiting += (unsigned)by;
+    if (waiter->wait_milliseconds)
+        waiter->tenant->waiting += (unsigned)by;
 }
 
 /* Takes the request out of the queue and frees it; its call is somebody else's by now. */
@@ -64,19 +65,24 @@ static void enqueue(struct waiter *waiter)
     count_waiting(waiter, 1);
     TAILQ_INSERT_TAIL(&core->waiters, waiter, link);
     waiter->timer.fire = expire;
-    timer_arm(core, &waiter->timer, core_now(core) + waiter->wait_milliseconds);
+    if (waiter->wait_milliseconds)
+        timer_arm(core, &waiter->timer, core_now(core) + waiter->wait_milliseconds);
 }
 
 void wait_or_grant(struct waiter *request)
 {
     struct core_error error = {0};
+    bool looks = false;
 
     switch (grant_try(request, &error)) {
     case VERDICT_GRANT: waiter_free(request); return;
     case VERDICT_REFUSE: refuse(request, &error); return;
+    case VERDICT_LOOK: looks = true; break;
     case VERDICT_WAIT: break;
     }
-    if (request->wait_milliseconds && !quota_exceeded(request->tenant, CORE_QUOTA_WAITING, 1, &error))
+    if (looks && !request->wait_milliseconds)
+        enqueue(request);
+    else if (request->wait_milliseconds && !quota_exceeded(request->tenant, CORE_QUOTA_WAITING, 1, &error))
         enqueue(request);
     else
         refuse(request, &error);
@@ -92,23 +98,40 @@ static bool anything_free(const struct core *core)
     return false;
 }
 
+static void claim_devices(const struct waiter *waiter)
+{
+    for (size_t i = 0; i < request_device_count(waiter); i++)
+        request_device(waiter, i)->claimed = true;
+}
+
+static void serve(struct waiter *waiter)
+{
+    struct core_error error = {0};
+
+    switch (grant_try(waiter, &error)) {
+    case VERDICT_GRANT: waiter_free(waiter); break;
+    case VERDICT_REFUSE: refuse(waiter, &error); break;
+    case VERDICT_LOOK: claim_devices(waiter); break;
+    case VERDICT_WAIT:
+        if (waiter->wait_milliseconds)
+            claim_devices(waiter);
+        else
+            refuse(waiter, &error);
+        break;
+    }
+}
+
 void waiters_serve(struct core *core)
 {
     struct waiter *waiter, *next;
 
     for (size_t i = 0; i < core->config->device_count; i++)
         core->devices[i].claimed = false;
-    for (waiter = TAILQ_FIRST(&core->waiters); waiter && anything_free(core); waiter = next) {
-        struct core_error error = {0};
+    for (waiter = TAILQ_FIRST(&core->waiters); waiter; waiter = next) {
         next = TAILQ_NEXT(waiter, link);
-        switch (grant_try(waiter, &error)) {
-        case VERDICT_GRANT: waiter_free(waiter); break;
-        case VERDICT_REFUSE: refuse(waiter, &error); break;
-        case VERDICT_WAIT:
-            for (size_t i = 0; i < request_device_count(waiter); i++)
-                request_device(waiter, i)->claimed = true;
-            break;
-        }
+        /* One that does not want to wait is answered whether anything is free or not. */
+        if (!waiter->wait_milliseconds || anything_free(core))
+            serve(waiter);
     }
 }
 

@@ -16,7 +16,7 @@
 #define CLIENTS       8
 #define SLOTS         6
 #define EVENTS        10000
-#define DEFAULT_SEEDS 8
+#define DEFAULT_SEEDS 6
 
 struct process {
     struct core_client *client;

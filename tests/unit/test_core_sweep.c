@@ -171,6 +171,8 @@ static void morning(struct day *day, struct answer *first, struct answer *second
     const char *devices[] = {"ssd0"};
     struct core_attach_request fresh = {.mode = CORE_ATTACH_FRESH, .devices = devices, .device_count = 1};
 
+    /* What was seen of the device is not believed any more. */
+    day->fixture.now += 2000;
     memset(first, 0, sizeof(*first));
     memset(second, 0, sizeof(*second));
     if (day->clients[0])
@@ -187,6 +189,7 @@ static void afternoon(struct day *day, struct answer *reservation, struct answer
 {
     struct core_attach_request request = {.tenant = "green"};
 
+    day->fixture.now += 2000;
     memset(reservation, 0, sizeof(*reservation));
     memset(third, 0, sizeof(*third));
     core_allocate(day->fixture.core, &request, on_attach, reservation);
