@@ -233,6 +233,34 @@ void create_pair(struct core_client *client, const struct answer *lease, const s
     core_create_queue_pair(client, &request, on_queue, ret_answer);
 }
 
+void attach_now(struct fixture *fixture, struct core_client *client, struct core_attach_request request,
+                struct answer *ret_answer)
+{
+    attach(client, request, ret_answer);
+    fake_run(&fixture->fake);
+    ck_assert_uint_eq(ret_answer->count, 1);
+}
+
+void check_refused(const struct answer *answer, int code)
+{
+    ck_assert_uint_eq(answer->count, 1);
+    ck_assert_int_eq(answer->error.code, code);
+}
+
+void check_granted(const struct answer *answer)
+{
+    ck_assert_uint_eq(answer->count, 1);
+    ck_assert_msg(answer->error.code == 0, "refused with %d %s %s", answer->error.code, answer->error.name,
+                  answer->error.text);
+}
+
+void end_with(struct fixture *fixture, struct core_client *client)
+{
+    core_client_gone(client);
+    fixture_settle(fixture);
+    check_clean(fixture);
+}
+
 /* ---- views ---- */
 
 struct search {

@@ -62,6 +62,12 @@ void register_memory(struct core_client *client, const struct answer *lease, uin
 /* A queue pair in slot `slot` (16 KiB each) of the region, on part 0 of the lease. */
 void create_pair(struct core_client *client, const struct answer *lease, const struct answer *region,
                  unsigned slot, bool interrupt, struct answer *ret_answer);
+/* Attaches, and lets the hardware finish. */
+void attach_now(struct fixture *fixture, struct core_client *client, struct core_attach_request request,
+                struct answer *ret_answer);
+void check_refused(const struct answer *answer, int code);          /* once, with this code */
+void check_granted(const struct answer *answer);                    /* once */
+void end_with(struct fixture *fixture, struct core_client *client); /* the last one goes: nothing is left */
 void on_plain(void *user, const struct core_error *error);
 void on_attach(void *user, const struct core_error *error, const struct core_grant *grant);
 void on_region(void *user, const struct core_error *error, uint32_t region, uint64_t iova);
