@@ -6,13 +6,13 @@
 #   --timeout SECONDS (for --exec; 300), --quiet (nothing but the output of --exec).
 # A case is bash with the helpers of guest/lib.sh. Header lines: `# timeout: SECONDS` (60) and `# machine: ssds=2`.
 # Ends with "vm: N passed, N failed" and leaves that line in build/results/vm. A guest that does not come up in
-# $HOMI_VM_BOOT_TIMEOUT (120) seconds, or goes silent, is ended, reported as a hang and booted once more.
+# $HOMI_VM_BOOT_TIMEOUT (180) seconds, or goes silent, is ended, reported as a hang and booted once more.
 set -euo pipefail
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 build=$top/build
-boot_timeout=${HOMI_VM_BOOT_TIMEOUT:-120}
+boot_timeout=${HOMI_VM_BOOT_TIMEOUT:-180}
 silence=90 # the runner speaks every 5 s
 bare='' command='' machine='' limit=300 quiet=''
 extras=() names=()
