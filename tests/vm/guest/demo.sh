@@ -6,7 +6,8 @@ set -euo pipefail
 . /usr/lib/homi-tests/guest/lib.sh
 HOMI_CASE_STARTED=$EPOCHSECONDS # what kernel_log looks back to
 seconds=$1
-part=$((16 << 20)) # what each process writes, bytes
+part=$((16 << 20))   # what each process writes, bytes
+chunk=$((128 << 10)) # what is read back at once
 results=$(mktemp -d)
 pf=$(pf_device HOMI0)
 
@@ -62,13 +63,13 @@ read_back() {
   local namespace=$1 block index=0 blocks=0 seed found; shift
   block=$(attach_to_pf HOMI0 "$namespace") || return
   for seed; do
-    found=$(block-verify --json --mode verify --offset $((index * part)) --length "$part" --pattern-seed "$seed" "$block") || return
+    found=$(block-verify --json --mode verify --block-bytes "$chunk" --offset $((index * part)) --length "$part" --pattern-seed "$seed" "$block") || return
     blocks=$((blocks + $(jq .verified <<<"$found")))
     index=$((index + 1))
   done
   detach_from_pf HOMI0 "$namespace"
-  [ $((blocks * 4096)) -eq $((part * $#)) ] || return
-  echo "$((blocks >> 8)) MiB as $block"
+  [ $((blocks * chunk)) -eq $((part * $#)) ] || return
+  echo "$((blocks * chunk >> 20)) MiB, nsid $namespace by the kernel"
 }
 
 # The host's data by another way than it was written: a second mount, through the page cache, after a check.
@@ -76,9 +77,9 @@ read_back_file() {
   umount /mnt/host
   e2fsck -fn "$host_block" >/dev/null 2>&1 || return
   mount -o ro "$host_block" /mnt/host
-  block-verify --mode verify --length "$part" --pattern-seed 1 /mnt/host/data >/dev/null || return
+  block-verify --mode verify --block-bytes "$chunk" --length "$part" --pattern-seed 1 /mnt/host/data >/dev/null || return
   umount /mnt/host
-  echo "$((part >> 20)) MiB after remount"
+  echo "$((part >> 20)) MiB, after fsck and remount"
 }
 
 # row TITLE FUNCTION QUEUE-PAIRS VERIFIED RESULT…
