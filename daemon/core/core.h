@@ -7,7 +7,7 @@
  *
  * Ownership: core owns everything it hands out; views are valid during the callback. A client belongs to the
  * caller until core_client_gone, which gives back what it holds; operations of it that are still under way
- * end without a callback. A callback may call into the core again.
+ * end without a callback. A callback may call into the core again, but not free it.
  */
 #ifndef HOMI_DAEMON_CORE_CORE_H
 #define HOMI_DAEMON_CORE_CORE_H
