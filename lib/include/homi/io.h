@@ -52,17 +52,21 @@ static inline int homi_namespace_init(struct homi_namespace *ns, uint32_t id, ui
     return 0;
 }
 
-/* Writes the PRP list of `count` pages from `iova` on into a slot's list memory and returns its address
- * (Base 4.1.1). */
-HOMI_INLINE uint64_t homi_prp_list_write(const struct homi_queue *queue, uint32_t slot, uint64_t iova,
-                                         uint32_t count)
+/*
+ * The second data pointer for `count` pages from `iova` on: the page itself when it is one, else a list in
+ * the slot's list memory (Base 4.1.1). Internal. Returns 0, which is none, when the queue has no list memory.
+ */
+HOMI_COLD uint64_t homi_prp_list(const struct homi_queue *queue, uint32_t slot, uint64_t iova, uint32_t count)
 {
-    uint64_t place = (uint64_t)slot * queue->list_stride_bytes, list = queue->lists_iova + place;
+    uint64_t place = (uint64_t)slot * queue->list_stride_bytes, list = queue->lists_iova + place, next = list;
     uint64_t *entries = (uint64_t *)(void *)(queue->lists + place);
     uint32_t per_page = queue->page_bytes / 8;
-    uint64_t next = list;
 
-    while (homi_unlikely(count > per_page)) {
+    if (count == 1)
+        return iova;
+    if (queue->lists == NULL)
+        return 0;
+    while (count > per_page) {
         for (uint32_t i = 0; i < per_page - 1; i++, iova += queue->page_bytes)
             entries[i] = iova;
         next += queue->page_bytes;
@@ -75,59 +79,65 @@ HOMI_INLINE uint64_t homi_prp_list_write(const struct homi_queue *queue, uint32_
     return list;
 }
 
-/* The second data pointer of a transfer that does not fit one page: the second page, or a list. Internal. */
-HOMI_INLINE int homi_prp_second(const struct homi_queue *queue, uint32_t slot,
-                                const struct homi_region_map *region, uint64_t offset, uint64_t last,
-                                uint64_t *ret_prp2)
+/* The second data pointer of a transfer of `bytes` bytes at `offset` that does not fit one page, or 0.
+ * Internal. */
+HOMI_INLINE uint64_t homi_prp_second(const struct homi_batch *batch, const struct homi_region_map *region,
+                                     uint64_t offset, uint32_t bytes)
 {
-    uint64_t first_page = offset >> queue->page_shift, more = (last >> queue->page_shift) - first_page;
-    uint64_t second = region->iova + ((first_page + 1) << queue->page_shift);
+    const struct homi_queue *queue = batch->queue;
+    uint64_t first = offset >> queue->page_shift, last = (offset + bytes - 1) >> queue->page_shift;
 
-    if (more == 1) {
-        *ret_prp2 = second;
-    } else if (homi_likely(more <= region->prp_reach_pages && region->prp_page_shift == queue->page_shift)) {
-        *ret_prp2 =
-            region->prp_iova + (first_page + (first_page & ~(uint64_t)(region->prp_reach_pages - 1))) * 8;
-    } else if (queue->lists != NULL) {
-        *ret_prp2 = homi_prp_list_write(queue, slot, second, (uint32_t)more);
-    } else {
-        return -ENOBUFS;
-    }
-    return 0;
+    if (homi_likely(last - first > 1 && last - first <= region->prp_reach_pages &&
+                    region->prp_page_shift == queue->page_shift))
+        return region->prp_iova + (first + (first & ~(uint64_t)(region->prp_reach_pages - 1))) * 8;
+    return homi_prp_list(queue, homi_batch_slot(batch), region->iova + ((first + 1) << queue->page_shift),
+                         (uint32_t)(last - first));
+}
+
+/* Why a transfer of so many bytes at an offset from a region's base cannot be. */
+HOMI_COLD int homi_transfer_refusal(const struct homi_region_map *region, uint64_t offset, uint32_t bytes,
+                                    uint32_t unit_bytes, uint32_t max_transfer_bytes)
+{
+    if (bytes > max_transfer_bytes)
+        return -E2BIG;
+    if (bytes == 0 || bytes % unit_bytes != 0)
+        return -EINVAL;
+    return homi_region_holds(region, offset, bytes) ? -EINVAL : -EFAULT;
 }
 
 /*
- * The data pointers of `bytes` bytes at `address`, 1 to the queue's max_transfer_bytes of them. Internal.
- * A list built on the fly goes to the memory of the slot at the batch's tail, which is free.
+ * The data pointers of `bytes` bytes at `address`, which must be a multiple of unit_bytes (itself one of 4)
+ * and at most the queue's max_transfer_bytes. Internal. A list built on the fly goes to the memory of the
+ * slot at the batch's tail, which is free.
+ *
+ * One comparison judges the length, the place and its alignment: `starts` is how many dwords of the region
+ * such a transfer may start at, none when its length is refused; and an offset rotated by two bits is the
+ * number of its dword, or larger than any when it is no multiple of 4. What depends on the length alone stays
+ * the same across a loop over equal transfers.
  */
 HOMI_INLINE int homi_data_pointer(const struct homi_batch *batch, const struct homi_region_map *region,
-                                  const void *address, uint32_t bytes, struct homi_sqe *ret_sqe)
+                                  const void *address, uint32_t bytes, uint32_t unit_bytes,
+                                  struct homi_sqe *ret_sqe)
 {
-    const struct homi_queue *queue = batch->queue;
-    uint64_t offset = (uint64_t)(uintptr_t)address - region->base, last = offset + (bytes - 1);
+    bool sound = (bytes - 1 < batch->max_transfer_bytes) & ((bytes & (unit_bytes - 1)) == 0) &
+                 (bytes <= region->bytes);
+    uint64_t starts = sound ? ((region->bytes - bytes) >> 2) + 1 : 0;
+    int64_t fits = ((int64_t)batch->page_bytes - bytes) >> 2;
+    uint64_t offset = (uint64_t)(uintptr_t)address - region->base, dword = offset >> 2 | offset << 62;
 
-    /* With the offset bounded first, the sum cannot have wrapped. */
-    if (homi_unlikely((offset & ~(HOMI_REGION_BYTES_MAX - 4)) != 0))
-        return offset >= region->bytes ? -EFAULT : -EINVAL;
-    if (homi_unlikely(last >= region->bytes))
-        return -EFAULT;
     ret_sqe->prp1 = region->iova + offset;
-    if (homi_likely((offset ^ last) < queue->page_bytes)) {
-        ret_sqe->prp2 = 0;
+    ret_sqe->prp2 = 0;
+    if (homi_unlikely(dword >= starts))
+        return homi_transfer_refusal(region, offset, bytes, unit_bytes, batch->max_transfer_bytes);
+    if (homi_likely((int64_t)(dword & ((batch->page_bytes >> 2) - 1)) <= fits))
         return 0;
-    }
-    return homi_prp_second(queue, (uint32_t)batch->tail, region, offset, last, &ret_sqe->prp2);
+    ret_sqe->prp2 = homi_prp_second(batch, region, offset, bytes);
+    return homi_unlikely(ret_sqe->prp2 == 0) ? -ENOBUFS : 0;
 }
 
 HOMI_INLINE uint64_t homi_opcode_nsid(uint32_t opcode, uint32_t nsid)
 {
-    return opcode | (uint64_t)nsid << 32;
-}
-
-/* Why a length is none that a command can have. */
-HOMI_COLD int homi_length_refusal(uint32_t max_transfer_bytes, uint32_t bytes)
-{
-    return bytes > max_transfer_bytes ? -E2BIG : -EINVAL;
+    return ((uint64_t)nsid << 32) + opcode;
 }
 
 /*
@@ -139,17 +149,14 @@ HOMI_INLINE int homi_batch_transfer(struct homi_batch *batch, uint8_t opcode, co
                                     const struct homi_region_map *region, const void *address, uint32_t bytes,
                                     uint64_t lba, uint32_t control, uint64_t cookie)
 {
-    const struct homi_queue *queue = batch->queue;
     uint32_t last = (bytes >> ns->block_shift) - 1;
     struct homi_sqe sqe;
     int error;
 
     HOMI_REQUIRE((control & 0xffffu) == 0, "the low 16 bits of control are the block count's");
-    if (homi_unlikely(bytes - 1 >= queue->max_transfer_bytes || (bytes & (ns->block_bytes - 1)) != 0))
-        return homi_length_refusal(queue->max_transfer_bytes, bytes);
     if (homi_unlikely(lba > HOMI_LBA_MAX))
         return -ERANGE;
-    error = homi_data_pointer(batch, region, address, bytes, &sqe);
+    error = homi_data_pointer(batch, region, address, bytes, ns->block_bytes, &sqe);
     if (homi_unlikely(error != 0))
         return error;
     sqe.opcode_nsid = homi_opcode_nsid(opcode, ns->id);
@@ -204,7 +211,7 @@ static inline int homi_batch_transferv(struct homi_batch *batch, uint8_t opcode,
     struct homi_sqe sqe;
     uint64_t prp[2];
     uint32_t bytes, last;
-    int error = homi_prp_scatter(batch->queue, (uint32_t)batch->tail, regions, vector, count, &bytes, prp);
+    int error = homi_prp_scatter(batch->queue, homi_batch_slot(batch), regions, vector, count, &bytes, prp);
 
     if (error != 0)
         return error;
@@ -290,7 +297,8 @@ HOMI_INLINE int homi_batch_dataset_management(struct homi_batch *batch, const st
 
     if (homi_unlikely(count - 1 >= HOMI_NVME_RANGES_MAX))
         return -EINVAL;
-    error = homi_data_pointer(batch, region, ranges, count * (uint32_t)sizeof(*ranges), &sqe);
+    error =
+        homi_data_pointer(batch, region, ranges, count * (uint32_t)sizeof(*ranges), sizeof(*ranges), &sqe);
     return homi_unlikely(error != 0) ? error : homi_batch_put(batch, sqe, cookie);
 }
 
@@ -318,7 +326,8 @@ HOMI_INLINE int homi_batch_copy(struct homi_batch *batch, const struct homi_name
 
     if (homi_unlikely(count - 1 >= HOMI_NVME_RANGES_MAX))
         return -EINVAL;
-    error = homi_data_pointer(batch, region, ranges, count * (uint32_t)sizeof(*ranges), &sqe);
+    error =
+        homi_data_pointer(batch, region, ranges, count * (uint32_t)sizeof(*ranges), sizeof(*ranges), &sqe);
     return homi_unlikely(error != 0) ? error : homi_batch_put(batch, sqe, cookie);
 }
 
@@ -329,7 +338,7 @@ HOMI_INLINE int homi_batch_copy(struct homi_batch *batch, const struct homi_name
 HOMI_INLINE int homi_batch_raw(struct homi_batch *batch, const struct homi_nvme_command *command,
                                uint64_t cookie)
 {
-    uint64_t slot = batch->tail;
+    uint64_t tail = batch->tail;
     struct homi_sqe sqe = {command->opcode | (uint64_t)command->flags << 8 | (uint64_t)command->nsid << 32,
                            command->prp1,
                            command->prp2,
@@ -339,7 +348,7 @@ HOMI_INLINE int homi_batch_raw(struct homi_batch *batch, const struct homi_nvme_
     int error = homi_batch_put(batch, sqe, cookie);
 
     if (error == 0) {
-        homi_sqe_word *words = (homi_sqe_word *)(void *)(batch->sq + slot * HOMI_NVME_SQE_BYTES);
+        homi_sqe_word *words = (homi_sqe_word *)(void *)(batch->sq + tail * 8);
 
         words[1] = command->cdw2 | (uint64_t)command->cdw3 << 32;
         words[2] = command->mptr;

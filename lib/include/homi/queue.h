@@ -170,6 +170,8 @@ HOMI_COLD bool homi_queue_setup_valid(const struct homi_queue_setup *setup)
     if (setup->sq == NULL || setup->cq == NULL || setup->cookies == NULL || setup->sq_doorbell == NULL ||
         setup->cq_doorbell == NULL || (setup->wake != NULL && setup->wake_relay == NULL))
         return false;
+    if (setup->lists != NULL && setup->lists_iova == 0)
+        return false;
     if (setup->entries < HOMI_QUEUE_ENTRIES_MIN || setup->entries > HOMI_QUEUE_ENTRIES_MAX)
         return false;
     if (page < 4096 || (page & (page - 1)) != 0 || setup->max_transfer_bytes < page)
@@ -277,6 +279,8 @@ struct homi_batch {
     unsigned char *sq;
     uint64_t *cookies;
     uint64_t tail;
+    uint32_t max_transfer_bytes;
+    uint32_t page_bytes;
 };
 
 /*
@@ -295,7 +299,9 @@ HOMI_INLINE struct homi_batch homi_batch_begin(struct homi_queue *queue)
     batch.queue = queue;
     batch.sq = queue->sq;
     batch.cookies = queue->cookies;
-    batch.tail = queue->sq_tail;
+    batch.tail = (uint64_t)queue->sq_tail * 8;
+    batch.max_transfer_bytes = queue->max_transfer_bytes;
+    batch.page_bytes = queue->page_bytes;
     return batch;
 }
 
@@ -313,42 +319,41 @@ struct homi_sqe {
 typedef uint64_t homi_sqe_word __attribute__((may_alias));
 
 /*
- * Stores a command whole, in the widest stores that the target has. One that is put together in narrow fields
- * and then copied stalls on store forwarding, which costs more than everything else here.
+ * Stores a command from registers straight into its slot. Putting one together in narrow fields and copying
+ * it stalls on store forwarding, which costs more than everything else here. On x86-64 both ends, where a
+ * register or a constant fills half, go in vectors: measured on Zen 4 that is faster than gathering all of it
+ * into one vector of 64 B.
  */
 HOMI_INLINE void homi_sqe_store(void *slot, uint64_t q0, struct homi_sqe sqe)
 {
-#if defined(__AVX512F__) && !defined(__CUDACC__)
-    typedef uint64_t part __attribute__((vector_size(64), may_alias));
-    part all = {q0, 0, 0, sqe.prp1, sqe.prp2, sqe.cdw10_11, sqe.cdw12_13, sqe.cdw14_15};
-
-    *(part *)slot = all;
-#elif defined(__AVX__) && !defined(__CUDACC__)
-    typedef uint64_t part __attribute__((vector_size(32), may_alias));
-    part low = {q0, 0, 0, sqe.prp1}, high = {sqe.prp2, sqe.cdw10_11, sqe.cdw12_13, sqe.cdw14_15};
-
-    ((part *)slot)[0] = low;
-    ((part *)slot)[1] = high;
-#elif defined(__x86_64__) && !defined(__CUDACC__)
-    typedef uint64_t part __attribute__((vector_size(16), may_alias));
-    part a = {q0, 0}, b = {0, sqe.prp1}, c = {sqe.prp2, sqe.cdw10_11}, d = {sqe.cdw12_13, sqe.cdw14_15};
-
-    ((part *)slot)[0] = a;
-    ((part *)slot)[1] = b;
-    ((part *)slot)[2] = c;
-    ((part *)slot)[3] = d;
-#else
     homi_sqe_word *words = (homi_sqe_word *)slot;
+#if defined(__x86_64__) && !defined(__CUDACC__)
+    typedef uint64_t half __attribute__((vector_size(16), may_alias));
+    half first = {q0, 0}, last = {sqe.cdw12_13, sqe.cdw14_15};
 
+    *(half *)(void *)&words[0] = first;
+    *(half *)(void *)&words[6] = last;
+#else
     words[0] = q0;
     words[1] = 0;
+    words[6] = sqe.cdw12_13;
+    words[7] = sqe.cdw14_15;
+#endif
     words[2] = 0;
     words[3] = sqe.prp1;
     words[4] = sqe.prp2;
     words[5] = sqe.cdw10_11;
-    words[6] = sqe.cdw12_13;
-    words[7] = sqe.cdw14_15;
-#endif
+}
+
+/* The slot at the tail. */
+HOMI_INLINE uint32_t homi_batch_slot(const struct homi_batch *batch)
+{
+    return (uint32_t)(batch->tail / 8);
+}
+
+HOMI_INLINE uint64_t *homi_batch_cookie(const struct homi_batch *batch, uint64_t place)
+{
+    return (uint64_t *)(void *)((unsigned char *)batch->cookies + place);
 }
 
 /*
@@ -358,20 +363,20 @@ HOMI_INLINE void homi_sqe_store(void *slot, uint64_t q0, struct homi_sqe sqe)
  */
 HOMI_INLINE int homi_batch_put(struct homi_batch *batch, struct homi_sqe sqe, uint64_t cookie)
 {
-    uint64_t slot = batch->tail, next = slot + 1;
+    uint64_t tail = batch->tail, next = tail + 8;
 
-    if (homi_unlikely(batch->cookies[next] != HOMI_COOKIE_NONE)) {
-        if (next != batch->queue->entries || batch->cookies[0] != HOMI_COOKIE_NONE)
+    if (homi_unlikely(*homi_batch_cookie(batch, next) != HOMI_COOKIE_NONE)) {
+        if (next != (uint64_t)batch->queue->entries * 8 || batch->cookies[0] != HOMI_COOKIE_NONE)
             return -EAGAIN;
         next = 0;
     }
     if (homi_unlikely(cookie == HOMI_COOKIE_NONE))
         return -EINVAL;
     HOMI_REQUIRE(batch->queue->open_batches == 1, "the batch was submitted or cancelled already");
-    HOMI_REQUIRE(batch->cookies[slot] == HOMI_COOKIE_NONE,
+    HOMI_REQUIRE(*homi_batch_cookie(batch, tail) == HOMI_COOKIE_NONE,
                  "the slot at the tail is busy: the queue is corrupt");
-    batch->cookies[slot] = cookie;
-    homi_sqe_store(batch->sq + slot * HOMI_NVME_SQE_BYTES, sqe.opcode_nsid | slot << 16, sqe);
+    *homi_batch_cookie(batch, tail) = cookie;
+    homi_sqe_store(batch->sq + tail * 8, sqe.opcode_nsid + (tail << 13), sqe);
     batch->tail = next;
     return 0;
 }
@@ -383,15 +388,16 @@ HOMI_INLINE int homi_batch_put(struct homi_batch *batch, struct homi_sqe sqe, ui
 HOMI_INLINE void homi_batch_submit(struct homi_batch *batch)
 {
     struct homi_queue *queue = batch->queue;
+    uint32_t tail = homi_batch_slot(batch);
 
 #ifdef HOMI_DEBUG
     HOMI_REQUIRE(queue->open_batches-- == 1, "the batch was submitted or cancelled already");
 #endif
-    if (homi_unlikely(batch->tail == queue->sq_tail))
+    if (homi_unlikely(tail == queue->sq_tail))
         return;
-    queue->sq_tail = (uint32_t)batch->tail;
+    queue->sq_tail = tail;
     homi_device_write_barrier();
-    homi_queue_ring(queue, queue->sq_doorbell, (uint32_t)batch->tail);
+    homi_queue_ring(queue, queue->sq_doorbell, tail);
 }
 
 /* Drops the batch's commands; the controller never learns of them, and their cookies do not come back. */
@@ -402,26 +408,38 @@ static inline void homi_batch_cancel(struct homi_batch *batch)
 #ifdef HOMI_DEBUG
     HOMI_REQUIRE(queue->open_batches-- == 1, "the batch was submitted or cancelled already");
 #endif
-    for (uint32_t slot = queue->sq_tail; slot != batch->tail;
+    for (uint32_t slot = queue->sq_tail; slot != homi_batch_slot(batch);
          slot = slot + 1 == queue->entries ? 0 : slot + 1)
         queue->cookies[slot] = HOMI_COOKIE_NONE;
-    batch->tail = queue->sq_tail;
+    batch->tail = (uint64_t)queue->sq_tail * 8;
 }
 
 typedef uint32_t homi_cqe_word __attribute__((may_alias));
 
-/* Frees the slot of a command that completed and stores what became of it; result and status go in one word.
+/*
+ * Takes an entry that is not plainly a success with an identifier in range: `word` is its dword 3 less the
+ * expected phase. Returns whether it was posted at all; *ret_delivered says whether a command was answered by
+ * it.
  */
-HOMI_INLINE bool homi_queue_deliver(uint64_t *cookies, uint32_t cid, uint64_t result_status,
-                                    struct homi_completion *completion)
+HOMI_COLD bool homi_queue_reap_other(struct homi_queue *queue, const homi_cqe_word *cqe, uint32_t word,
+                                     struct homi_completion *completion, bool *ret_delivered)
 {
-    uint64_t cookie = cookies[cid];
+    uint32_t cid = word & 0xffffu;
 
-    if (homi_unlikely(cookie == HOMI_COOKIE_NONE))
+    *ret_delivered = false;
+    if ((word & HOMI_CQE_PHASE) != 0)
         return false;
-    cookies[cid] = HOMI_COOKIE_NONE;
-    completion->cookie = cookie;
-    __builtin_memcpy(&completion->result, &result_status, sizeof(result_status));
+    homi_device_read_barrier();
+    if (cid >= queue->entries || queue->cookies[cid] == HOMI_COOKIE_NONE) {
+        queue->spurious++;
+        return true;
+    }
+    completion->cookie = queue->cookies[cid];
+    completion->result = cqe[0];
+    completion->status = (uint16_t)(word >> 17);
+    completion->reserved = 0;
+    queue->cookies[cid] = HOMI_COOKIE_NONE;
+    *ret_delivered = true;
     return true;
 }
 
@@ -439,7 +457,8 @@ HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_compl
                                      uint32_t max)
 {
     uint64_t *cookies = queue->cookies;
-    uint32_t entries = queue->entries, head = queue->cq_head, expected = queue->cq_expected;
+    uint64_t expected = queue->cq_expected;
+    uint32_t entries = queue->entries, head = queue->cq_head;
     struct homi_completion *next = completions, *end = completions + max;
     bool posted = true;
 
@@ -453,20 +472,26 @@ HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_compl
         if ((size_t)(end - next) < entries - head)
             cqe_end = cqe + (size_t)(end - next) * 4;
         do {
-            uint32_t word = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ expected, cid = word & 0xffffu;
-            uint64_t status = 0;
+            uint64_t word = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ expected;
+            uint64_t cookie;
 
-            if (homi_unlikely(word >= entries)) {
-                posted = (word & HOMI_CQE_PHASE) == 0;
+            if (homi_likely(word < entries && (cookie = cookies[word]) != HOMI_COOKIE_NONE)) {
+                uint64_t result;
+
+                cookies[word] = HOMI_COOKIE_NONE;
+                next->cookie = cookie;
+                homi_device_read_barrier();
+                result = cqe[0];
+                __builtin_memcpy(&next->result, &result, sizeof(result));
+                next++;
+            } else {
+                bool delivered;
+
+                posted = homi_queue_reap_other(queue, cqe, (uint32_t)word, next, &delivered);
                 if (!posted)
                     break;
-                status = (uint64_t)(word >> 17) << 32;
+                next += delivered;
             }
-            homi_device_read_barrier();
-            if (homi_likely(cid < entries && homi_queue_deliver(cookies, cid, cqe[0] | status, next)))
-                next++;
-            else
-                queue->spurious++;
             cqe += 4;
         } while (cqe != cqe_end);
         head = (uint32_t)((const unsigned char *)cqe - queue->cq) / HOMI_NVME_CQE_BYTES;
@@ -477,7 +502,7 @@ HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_compl
     }
     if (head != queue->cq_head || expected != queue->cq_expected) {
         queue->cq_head = head;
-        queue->cq_expected = expected;
+        queue->cq_expected = (uint32_t)expected;
         homi_device_read_barrier();
         homi_queue_ring(queue, queue->cq_doorbell, head);
     }

@@ -1,0 +1,37 @@
+# Benchmarks. The data path's is compiled for this machine; the instruction counts that `make check` holds the hot path
+# to are taken from a plain build, which any machine of the architecture repeats.
+
+BENCH_DATAPATH := $(addprefix bench/datapath/,bench.c device.c driver_none.c driver_least.c driver_floor.c driver_homi.c \
+                  step.c) lib/prp.c
+BENCH_CFLAGS   := -std=c11 $(WARN) -D_GNU_SOURCE -I. -Ilib/include -MMD -MP
+BENCH_NATIVE   ?= -O3 -march=native
+
+$(BUILD)/bench/native/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) $(BENCH_NATIVE) -c -o $@ $<
+$(BUILD)/bench/plain/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -O2 -c -o $@ $<
+
+$(BUILD)/bench/datapath: $(patsubst %.c,$(BUILD)/bench/native/%.o,$(BENCH_DATAPATH) bench/datapath/measure.c bench/datapath/datapath.c)
+	$(CC) -o $@ $^
+$(BUILD)/bench/instructions: $(patsubst %.c,$(BUILD)/bench/plain/%.o,$(BENCH_DATAPATH) bench/datapath/instructions.c)
+	$(CC) -o $@ $^
+
+bench-datapath: $(BUILD)/bench/datapath ## Measure the data path against its floors, into build/bench/datapath.json
+	$< --json $(BUILD)/bench/datapath.json
+.PHONY: bench-datapath
+
+bench: bench-datapath ## Run the benchmarks that need no device and no root
+.PHONY: bench
+
+bench-report: ## Draw the figures of the last bench-datapath into build/bench/report.html (gnuplot)
+	bench/report.sh $(BUILD)/bench/datapath.json $(BUILD)/bench/report.html
+.PHONY: bench-report
+
+check-instructions: $(BUILD)/bench/instructions ## Fail when the hot path grew by more than 3 instructions per I/O
+	@mkdir -p $(RESULTS)
+	bench/check-instructions.sh $(RESULTS) $< bench/datapath/instructions.txt
+.PHONY: check-instructions
+
+-include $(shell find $(BUILD)/bench -name '*.d' 2>/dev/null)
