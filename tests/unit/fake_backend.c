@@ -537,6 +537,10 @@ static void open_function(struct hw_device *device, unsigned index, void *listen
 
 static void close_function(struct hw_function *function, hw_done done, void *user)
 {
+    for (const struct fake_op *op = function->device->fake->first; op; op = op->next) {
+        if (op->function == function && !is_device_operation(op->kind))
+            complain(function->device->fake, "closed during %s", names[op->kind]);
+    }
     push(function->device, function, FAKE_CLOSE, done, user);
 }
 

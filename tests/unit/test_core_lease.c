@@ -471,6 +471,37 @@ START_TEST(who_waits_for_two_devices_is_not_overtaken)
 }
 END_TEST
 
+START_TEST(who_queued_later_waits_behind)
+{
+    struct core_client *clients[4], *one = fixture_client(&fixture, BLUE),
+                                    *two = fixture_client(&fixture, BLUE);
+    struct core_client *holder = fixture_client(&fixture, GREEN);
+
+    take_all(clients);
+    attach_now(&fixture, holder,
+               (struct core_attach_request){.mode = CORE_ATTACH_FRESH, .devices = ssd1, .device_count = 1},
+               &third);
+    attach(one,
+           (struct core_attach_request){
+               .mode = CORE_ATTACH_FRESH, .devices = both, .device_count = 2, .wait_milliseconds = 1000},
+           &answer);
+    attach(two,
+           (struct core_attach_request){
+               .mode = CORE_ATTACH_FRESH, .devices = ssd1, .device_count = 1, .wait_milliseconds = 1000},
+           &second);
+    /* Another function of ssd1 comes free: it is the first one's still. */
+    core_client_gone(holder);
+    fake_run(&fixture.fake);
+    ck_assert_uint_eq(answer.count + second.count, 0);
+    core_client_gone(one);
+    fake_run(&fixture.fake);
+    check_granted(&second);
+    for (unsigned i = 0; i < 4; i++)
+        core_client_gone(clients[i]);
+    end_with(&fixture, two);
+}
+END_TEST
+
 START_TEST(the_quota_of_waiting)
 {
     struct core_client *clients[4], *one = fixture_client(&fixture, BLUE),
@@ -536,6 +567,7 @@ int main(void)
     tcase_add_test(tcase, waiting_first_come_first_served);
     tcase_add_test(tcase, a_waiter_that_dies_is_passed_over);
     tcase_add_test(tcase, who_waits_for_two_devices_is_not_overtaken);
+    tcase_add_test(tcase, who_queued_later_waits_behind);
     tcase_add_test(tcase, the_quota_of_waiting);
     tcase_add_test(tcase, a_waiter_is_served_after_provisioning);
     suite_add_tcase(suite, tcase);
