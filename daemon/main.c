@@ -161,11 +161,8 @@ static int open_backend(struct daemon *daemon)
         .device_event = core_device_event,
         .function_event = core_function_event,
     };
-    char program[4096];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length < 0)
-        return -errno;
-    program[length] = '\0';
+    /* Not the path: another version may be installed there, and its helpers would not understand this one. */
+    static const char program[] = "/proc/self/exe";
     if (!daemon->model)
         return hw_linux_new(loop_base(daemon->loop), program, &listener, &daemon->backend);
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
