@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The conformance list against the software SSD; and the faults that its script can make. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/conformance/cases.h"
+
+#define SPEC(more)                                                                                           \
+    "{\"devices\":[{\"serial\":\"RIG\",\"virtualFunctions\":2,\"queues\":{\"perFunction\":5,\"total\":10},"  \
+    "\"interrupts\":{\"perFunction\":4,\"total\":8},\"maxTransferBytes\":\"512K\",\"namespaces\":["          \
+    "{\"id\":1,\"bytes\":\"1M\"},{\"id\":2,\"bytes\":\"1M\",\"blockBytes\":4096}]" more "}]}"
+
+static struct rig *open_rig(const char *spec)
+{
+    struct rig *rig = rig_new(spec);
+
+    ck_assert_int_eq(rig_provision(rig, 2, 5, 4), 0);
+    ck_assert_int_eq(rig_open(rig, 0, 1), 0);
+    return rig;
+}
+
+START_TEST(behaves)
+{
+    const struct conformance_case *entry = &conformance_cases[_i];
+    struct rig *rig = open_rig(SPEC(""));
+    const char *wrong = entry->run(rig);
+
+    ck_assert_msg(!wrong, "%s (%s): %s", entry->name, entry->section, wrong);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(behaves_with_a_wide_doorbell_stride)
+{
+    const struct conformance_case *entry = &conformance_cases[_i];
+    struct rig *rig = open_rig(SPEC(",\"doorbellStrideBytes\":256"));
+    const char *wrong = entry->run(rig);
+
+    ck_assert_uint_eq(rig->info.doorbell_stride, 256);
+    ck_assert_msg(!wrong, "%s (%s): %s", entry->name, entry->section, wrong);
+    rig_free(rig);
+}
+END_TEST
+
+static struct nvme_command read_block(uint64_t block)
+{
+    return (struct nvme_command){.opcode = nvme_cmd_read,
+                                 .cid = (uint16_t)block,
+                                 .nsid = 1,
+                                 .prp1 = RIG_IOVA + RIG_DATA,
+                                 .dword10 = (uint32_t)block};
+}
+
+START_TEST(a_command_fails_when_its_turn_comes)
+{
+    struct rig *rig = open_rig(SPEC(",\"faults\":[{\"action\":\"fail\",\"queue\":1,\"opcode\":2,\"after\":2,"
+                                    "\"count\":1,\"status\":641}]"));
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    ck_assert_uint_eq(lane_give(&lane, read_block(0)), 0);
+    ck_assert_uint_eq(lane_give(&lane, read_block(1)), 0);
+    ck_assert_uint_eq(lane_give(&lane, read_block(2)), 641);
+    ck_assert_uint_eq(lane_give(&lane, read_block(3)), 0);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_read_is_corrupted)
+{
+    struct rig *rig =
+        open_rig(SPEC(",\"faults\":[{\"action\":\"corrupt\",\"queue\":1,\"opcode\":2,\"count\":1}]"));
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    ck_assert_uint_eq(lane_give(&lane, read_block(0)), 0);
+    ck_assert_uint_ne(rig->memory[RIG_DATA], 0);
+    ck_assert_uint_eq(lane_give(&lane, read_block(0)), 0);
+    ck_assert_uint_eq(rig->memory[RIG_DATA], 0);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_delayed_command_is_overtaken)
+{
+    struct rig *rig = open_rig(SPEC(
+        ",\"faults\":[{\"action\":\"delay\",\"queue\":1,\"opcode\":2,\"milliseconds\":100,\"count\":1}]"));
+    struct lane_result result;
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    lane_put(&lane, read_block(7));
+    lane_put(&lane, read_block(8));
+    lane_ring(&lane);
+    ck_assert(lane_reap(&lane, 5000, &result));
+    ck_assert_uint_eq(result.cid, 8);
+    ck_assert(!lane_reap(&lane, 20, &result));
+    ck_assert(lane_reap(&lane, 5000, &result));
+    ck_assert_uint_eq(result.cid, 7);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_dropped_command_is_aborted_with_its_queue)
+{
+    struct rig *rig =
+        open_rig(SPEC(",\"faults\":[{\"action\":\"drop\",\"queue\":1,\"opcode\":2,\"count\":1}]"));
+    struct lane_result result;
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    lane_put(&lane, read_block(7));
+    lane_ring(&lane);
+    ck_assert(!lane_reap(&lane, 100, &result));
+    rig->backend->delete_queue_pair(rig->function, 1, rig_done, rig);
+    ck_assert_int_eq(rig_wait(rig), 0);
+    ck_assert(lane_reap(&lane, 100, &result));
+    ck_assert_uint_eq(result.status, STATUS_ABORTED_SQ_DELETION);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_fatal_controller_is_reported)
+{
+    struct rig *rig = open_rig(SPEC(",\"faults\":[{\"action\":\"fatal\",\"queue\":1,\"opcode\":2}]"));
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    lane_put(&lane, read_block(7));
+    lane_ring(&lane);
+    for (unsigned i = 0; i < 3000 && rig->last_event != HW_FUNCTION_FAILED; i++)
+        rig_run(rig, 1);
+    ck_assert_int_eq(rig->last_event, HW_FUNCTION_FAILED);
+    ck_assert_int_eq(rig_close(rig), 0);
+    ck_assert_int_eq(rig_open(rig, 0, 0), 0);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_controller_becomes_ready_late)
+{
+    struct rig *rig = open_rig(
+        SPEC(",\"faults\":[{\"step\":\"ready\",\"action\":\"hang\",\"milliseconds\":200,\"count\":1}]"));
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    ck_assert_uint_eq(lane_give(&lane, read_block(0)), 0);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_controller_never_becomes_ready)
+{
+    struct rig *rig = rig_new(SPEC(",\"timeoutMilliseconds\":500,\"faults\":[{\"step\":\"ready\","
+                                   "\"action\":\"hang\",\"count\":1}]"));
+
+    ck_assert_int_eq(rig_provision(rig, 1, 5, 4), 0);
+    ck_assert_int_eq(rig_open(rig, 0, 1), -ETIMEDOUT);
+    ck_assert_int_eq(rig_open(rig, 0, 1), 0);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_step_fails_or_takes_its_time)
+{
+    struct rig *rig =
+        open_rig(SPEC(",\"faults\":[{\"step\":\"map\",\"action\":\"fail\",\"status\":12,\"after\":1,"
+                      "\"count\":1},{\"step\":\"unmap\",\"action\":\"hang\",\"milliseconds\":100}]"));
+
+    rig->backend->map(rig->function, rig->memfd, 0, 4096, RIG_IOVA + RIG_BYTES, rig_done, rig);
+    ck_assert_int_eq(rig_wait(rig), -ENOMEM);
+    rig->backend->map(rig->function, rig->memfd, 0, 4096, RIG_IOVA + RIG_BYTES, rig_done, rig);
+    ck_assert_int_eq(rig_wait(rig), 0);
+    rig->backend->unmap(rig->function, RIG_IOVA + RIG_BYTES, 4096, rig_done, rig);
+    rig_run(rig, 20);
+    ck_assert(!rig->done);
+    ck_assert_int_eq(rig_wait(rig), 0);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(an_offline_function_does_not_open)
+{
+    struct rig *rig = rig_new(SPEC(""));
+
+    ck_assert_int_eq(rig_provision(rig, 1, 5, 4), 0);
+    rig->backend->set_online(rig->device, 1, false, rig_done, rig);
+    ck_assert_int_eq(rig_wait(rig), 0);
+    ck_assert_int_eq(rig_open(rig, 0, 1), -ENETDOWN);
+    rig_free(rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("model_conformance");
+    TCase *list = tcase_create("conformance"), *faults = tcase_create("faults");
+
+    tcase_set_timeout(list, 30);
+    tcase_add_loop_test(list, behaves, 0, (int)conformance_case_count);
+    tcase_add_loop_test(list, behaves_with_a_wide_doorbell_stride, 0, (int)conformance_case_count);
+    tcase_set_timeout(faults, 30);
+    tcase_add_test(faults, a_command_fails_when_its_turn_comes);
+    tcase_add_test(faults, a_read_is_corrupted);
+    tcase_add_test(faults, a_delayed_command_is_overtaken);
+    tcase_add_test(faults, a_dropped_command_is_aborted_with_its_queue);
+    tcase_add_test(faults, a_fatal_controller_is_reported);
+    tcase_add_test(faults, a_controller_becomes_ready_late);
+    tcase_add_test(faults, a_controller_never_becomes_ready);
+    tcase_add_test(faults, a_step_fails_or_takes_its_time);
+    tcase_add_test(faults, an_offline_function_does_not_open);
+    suite_add_tcase(suite, list);
+    suite_add_tcase(suite, faults);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
