@@ -421,9 +421,9 @@ START_TEST(a_cancelled_lane_says_nothing)
     helper_cancel(pool, lane);
     free(lane);
     ck_assert_uint_eq(helper_pool_counts(pool).waiting, 0);
-    for (unsigned i = 0; i < 5; i++)
-        run(JOB_ECHO, "x", &other);
-    ck_assert_uint_eq(helper_pool_counts(pool).busy, 0);
+    run(JOB_ECHO, "x", &other);
+    while (helper_pool_counts(pool).busy)
+        event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(first.calls, 0);
     ck_assert_uint_eq(second.calls, 0);
 }
