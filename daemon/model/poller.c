@@ -271,10 +271,17 @@ void pollers_stop(struct world *world)
         struct poller *poller = &world->pollers[i];
         if (poller->started && write(poller->stop_fd, &one, sizeof(one)) == sizeof(one))
             pthread_join(poller->thread, NULL);
-        if (poller->epoll >= 0)
-            close(poller->epoll);
-        if (poller->stop_fd >= 0)
-            close(poller->stop_fd);
+        poller->started = false;
+    }
+}
+
+void pollers_free(struct world *world)
+{
+    for (unsigned i = 0; i < world->poller_count; i++) {
+        if (world->pollers[i].epoll >= 0)
+            close(world->pollers[i].epoll);
+        if (world->pollers[i].stop_fd >= 0)
+            close(world->pollers[i].stop_fd);
     }
     free(world->pollers);
     world->pollers = NULL;

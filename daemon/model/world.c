@@ -89,6 +89,7 @@ void world_free(struct world *world)
     guard_install(NULL);
     for (size_t i = 0; i < world->device_count; i++)
         device_free(world->devices[i]);
+    pollers_free(world);
     pthread_rwlock_destroy(&world->lock);
     free(world);
 }

@@ -36,6 +36,7 @@ void world_log(const struct function *function, const char *format, ...)
 
 int pollers_start(struct world *world);
 void pollers_stop(struct world *world);
+void pollers_free(struct world *world); /* once no function is open any more */
 /* Under the lock held alone: from now on, resp. no more, a poller looks after the open function. */
 int poller_add(struct world *world, struct function *function);
 void poller_remove(struct function *function);
