@@ -3,12 +3,13 @@
 # timeout: 120
 write_config
 start_homid
-start_as_user blue tenant-verify --tenant blue --namespace 2 --mode mixed --seconds 12 --length 4194304 --json >/tmp/blue.json
+start_as_user blue tenant-verify --tenant blue --namespace 2 --mode mixed --seconds 3600 --length 4194304 --json >/tmp/blue.json
 tenant=$!
 wait_for 40 queues_are 1
 sleep 4
 pid=$(admin '.queuePairs[0].pid' list queues)
 timeout -s INT 4 strace -c -f -p "$pid" -o /tmp/strace || true
+kill -TERM "$tenant"
 wait "$tenant" || fail 'the tenant failed'
 sound /tmp/blue.json
 cat /tmp/strace
