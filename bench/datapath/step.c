@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench/datapath/step.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/ptrace.h>
@@ -8,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Whole laps of the ring, so that the work at its end is counted in. */
-#define STEP_LAPS 2u
+/* I/Os that are stepped through: two laps of one ring, so that the work at its end is counted in. */
+#define STEP_IOS (2u * BENCH_ENTRIES)
 
 /* The bounds of the device's code, from the linker. */
 extern const char __start_bench_device[], __stop_bench_device[];
@@ -21,7 +22,7 @@ __attribute__((noinline)) static void reached_end(void)
 
 static uint64_t turns_of(const struct bench_case *now)
 {
-    return (uint64_t)STEP_LAPS * BENCH_ENTRIES * now->queues / now->batch;
+    return STEP_IOS / now->batch;
 }
 
 static _Noreturn void child(struct bench *bench, const struct bench_case *now,
@@ -80,13 +81,29 @@ static uint64_t count(pid_t pid)
     }
 }
 
+/* The two take turns at every instruction, and waking one another on another CPU would cost most of the time.
+ */
+static void stay_on_this_cpu(void)
+{
+    cpu_set_t cpus;
+    int cpu = sched_getcpu();
+
+    CPU_ZERO(&cpus);
+    if (cpu >= 0) {
+        CPU_SET((size_t)cpu, &cpus);
+        sched_setaffinity(0, sizeof(cpus), &cpus);
+    }
+}
+
 double bench_instructions(struct bench *bench, const struct bench_case *now,
                           const struct bench_driver *driver)
 {
     uint64_t instructions = 0;
     int status;
-    pid_t pid = fork();
+    pid_t pid;
 
+    stay_on_this_cpu();
+    pid = fork();
     if (pid < 0)
         return -1;
     if (pid == 0)
