@@ -52,6 +52,7 @@ struct hw_function {
     bool failed;
     bool failure_told;
     bool reset_needed; /* it did not stop when it was told to */
+    bool in_use;       /* it had an I/O queue pair since it was opened */
     int outcome;       /* of an open that failed, for when everything was given back */
     char reason[HW_REASON_BYTES];
 

@@ -68,7 +68,9 @@ void function_watch(struct hw_function *function)
 {
     if (function->state != FUNCTION_READY || function->failed)
         return;
-    const char *wrong = controller_check(&function->controller);
+    /* An idle function's failure shows when it is given to somebody; until then its register is left alone.
+     */
+    const char *wrong = function->in_use ? controller_check(&function->controller) : NULL;
     if (wrong)
         function_fail_later(function, wrong);
     else

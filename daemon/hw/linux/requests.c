@@ -80,6 +80,7 @@ void linux_create_queue_pair(struct hw_function *function, const struct hw_queue
         return;
     }
     command->pair = *pair;
+    function->in_use = true;
     struct admin_command create = queue_command(nvme_admin_create_cq, pair->id);
     create.dword10 |= (pair->entries - 1) << 16;
     create.dword11 = CONTIGUOUS;

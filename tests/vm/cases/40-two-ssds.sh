@@ -5,7 +5,7 @@
 write_config '
   { "name": "ssd0", "serial": "HOMI0", "virtualFunctions": 2, "queuePairs": 3 },
   { "name": "ssd1", "serial": "HOMI1", "virtualFunctions": 1, "queuePairs": 3 }' '
-    { "name": "wide", "trusted": true, "users": ["red"], "devices": ["ssd0", "ssd1"], "virtualFunctionsMax": 3,
+    { "name": "wide", "trusted": true, "users": ["red"], "devices": ["ssd0", "ssd1"], "virtualFunctionsMax": 4,
       "namespaces": [{ "device": "ssd1", "id": 2 }, { "device": "ssd1", "id": 3 }] }'
 start_homid
 as_user red tenant-verify --tenant wide --device ssd0 --device ssd1 --function 1 --namespace 2 --length 2097152 --json >/tmp/wide.json
