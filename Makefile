@@ -16,6 +16,12 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 CATALOGDIR  ?= $(PREFIX)/lib/systemd/catalog
 
+# V=1 shows every command.
+V         ?=
+Q         := $(if $(V),,@)
+say        = @$(if $(V),:,printf '  %-4s %s\n' $(1) $(2))
+JOBS      ?= $(shell nproc)
+
 # SANITIZE=address,undefined builds everything under those sanitizers; give it a BUILD of its own.
 SANITIZE  ?=
 OPT       ?= -O2 -g
@@ -58,7 +64,8 @@ include $(wildcard mk/*.mk)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(call pkg_cflags,$(PKGS_DAEMON)) $(CFLAGS_ALL) -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(call pkg_cflags,$(PKGS_DAEMON)) $(CFLAGS_ALL) -c -o $@ $<
 
 # The interface definitions are embedded verbatim (.incbin), so the objects depend on them.
 $(BUILD)/obj/proto/interfaces.o: $(wildcard proto/*.varlink)
@@ -67,29 +74,34 @@ $(BUILD)/libproto.a: $(call obj,$(PROTO_SRC))
 $(BUILD)/libhomid.a: $(call obj,$(DAEMON_SRC))
 $(BUILD)/libproto.a $(BUILD)/libhomid.a:
 	@rm -f $@
-	$(AR) qcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) qcs $@ $^
 
 # The static library carries the protocol code; its other symbols are hidden by objcopy, as the map does in the .so.
 $(BUILD)/libhomi.a: $(call obj,$(LIB_SRC) $(PROTO_SRC))
 	@rm -f $@
-	$(LD) -r -o $(BUILD)/libhomi.o $^
-	objcopy --wildcard --keep-global-symbol='homi_*' $(BUILD)/libhomi.o
-	$(AR) rcs $@ $(BUILD)/libhomi.o
+	$(Q)$(LD) -r -o $(BUILD)/libhomi.o $^
+	$(Q)objcopy --wildcard --keep-global-symbol='homi_*' $(BUILD)/libhomi.o
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $(BUILD)/libhomi.o
 
 $(BUILD)/libhomi.so.$(SOMAJOR): $(call obj,$(LIB_SRC) $(PROTO_SRC)) lib/libhomi.map
-	$(CC) -shared -Wl,-soname,libhomi.so.$(SOMAJOR) -Wl,--version-script=lib/libhomi.map $(LDFLAGS_ALL) \
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libhomi.so.$(SOMAJOR) -Wl,--version-script=lib/libhomi.map $(LDFLAGS_ALL) \
 	  -o $@ $(filter %.o,$^) $(call pkg_libs,$(PKGS_LIB))
-	ln -sf libhomi.so.$(SOMAJOR) $(BUILD)/libhomi.so
+	$(Q)ln -sf libhomi.so.$(SOMAJOR) $(BUILD)/libhomi.so
 
 $(BUILD)/homi.pc: lib/homi.pc.in Makefile
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' $< >$@
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' $< >$@
 
 $(BUILD)/homid: $(call obj,$(DAEMON_MAIN)) $(BUILD)/libhomid.a $(BUILD)/libproto.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
 
 $(BUILD)/homictl: $(call obj,$(HOMICTL_SRC)) $(BUILD)/libhomi.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB))
 
 # Test tenants and the manual's examples link libhomi as a user would: public headers only.
 TENANTS := $(patsubst tests/tenants/%.c,$(BUILD)/tenants/%,$(TENANT_SRC)) \
@@ -98,10 +110,12 @@ tenants: $(TENANTS) ## Build the test tenants and the example programs
 .PHONY: tenants
 $(BUILD)/tenants/%: $(BUILD)/obj/tests/tenants/%.o $(call obj,$(TENANT_AUX)) $(BUILD)/libhomi.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB)) -lpthread
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB)) -lpthread
 $(BUILD)/examples/%: man/examples/%.c $(BUILD)/libhomi.a
 	@mkdir -p $(@D)
-	$(CC) -Ilib/include -MMD -MP $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libhomi.a $(call pkg_libs,$(PKGS_LIB))
+	$(call say,LD,$@)
+	$(Q)$(CC) -Ilib/include -MMD -MP $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libhomi.a $(call pkg_libs,$(PKGS_LIB))
 
 clean: ## Remove what was built, but keep the cached guest image
 	rm -rf $(filter-out build/vm,$(wildcard $(BUILD)/*))

@@ -8,15 +8,19 @@ BENCH_NATIVE   ?= -O3 -march=native
 
 $(BUILD)/bench/native/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) $(BENCH_NATIVE) -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(BENCH_CFLAGS) $(BENCH_NATIVE) -c -o $@ $<
 $(BUILD)/bench/plain/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -O2 -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(BENCH_CFLAGS) -O2 -c -o $@ $<
 
 $(BUILD)/bench/datapath: $(patsubst %.c,$(BUILD)/bench/native/%.o,$(BENCH_DATAPATH) bench/datapath/measure.c bench/datapath/datapath.c)
-	$(CC) -o $@ $^
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $^
 $(BUILD)/bench/instructions: $(patsubst %.c,$(BUILD)/bench/plain/%.o,$(BENCH_DATAPATH) bench/datapath/instructions.c)
-	$(CC) -o $@ $^
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $^
 
 bench-datapath: $(BUILD)/bench/datapath ## Measure the data path against its floors, into build/bench/datapath.json
 	$< --json $(BUILD)/bench/datapath.json

@@ -9,16 +9,18 @@ unit-tests: $(UNIT_TESTS)
 # An archive, so that a test takes the fixtures that it uses and may put its own code in place of the others'.
 $(BUILD)/libunit.a: $(call obj,$(UNIT_AUX))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libunit.a $(call obj,$(LIB_SRC)) $(BUILD)/libhomid.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON) check)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON) check)
 
 check-unit: ## Unit and protocol tests under ASan and UBSan (no root, under a minute)
-	$(MAKE) --no-print-directory BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' all unit-tests
-	tests/lib/run-unit.sh $(RESULTS) $(ASAN)/unit
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' all unit-tests
+	@tests/lib/run-unit.sh $(RESULTS) $(ASAN)/unit
 .PHONY: check-unit
 
 lint: ## Formatting, include directions, sizes, shell scripts, man pages, headers that compile alone, clang
-	tests/lint/run.sh $(RESULTS)
+	@tests/lint/run.sh $(RESULTS)
 .PHONY: lint

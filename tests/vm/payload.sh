@@ -16,7 +16,7 @@ mkdir -p "$tests"/{guest,cases,tenants,examples,tools} "$stage/etc/systemd/syste
 if [ "${1:-}" = bare ]; then
   shift
 else
-  make -s -C "$top" all tenants tools >&2
+  make -s -j"$(nproc)" -C "$top" all tenants tools >&2
   make -s -C "$top" install DESTDIR="$stage" PREFIX=/usr SYSCONFDIR=/etc >&2
   for kind in tenants examples tools; do
     find "$top/build/$kind" -maxdepth 1 -type f -perm -u+x -exec cp -t "$tests/$kind" {} + 2>/dev/null || true
