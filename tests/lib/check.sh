@@ -8,10 +8,11 @@ declare -A targets=([lint]=lint [unit]=check-unit [instructions]=check-instructi
 
 tests/lib/install-deps.sh || exit 1
 rm -rf "$results"
+status=()
 for suite in "${suites[@]}"; do
-  begin=$SECONDS
-  status[${#status[@]}]=0
-  make --no-print-directory "${targets[$suite]}" || status[-1]=$?
+  begin=$SECONDS code=0
+  make --no-print-directory "${targets[$suite]}" || code=$?
+  status+=("$code")
   echo "==== $suite: $((SECONDS - begin)) s"
 done
 
