@@ -107,5 +107,6 @@ void config_free(struct config *config)
     free(config->core.tenants);
     free(config->tenant_socket);
     free(config->admin_socket);
+    free(config->model);
     free(config);
 }

@@ -27,6 +27,7 @@ struct config {
     char *tenant_socket, *admin_socket; /* used where systemd hands in no socket of that name */
     bool admin_group_known;
     gid_t admin_group;
+    char *model;   /* specification of the software SSD (a path, or "": the default one); NULL: hardware */
     int log_level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
 };
 

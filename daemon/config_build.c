@@ -320,6 +320,18 @@ static int level_of(const char *name)
     return LOG_INFO;
 }
 
+static int build_backend(struct build *build, json_object *backend, json_object *specification)
+{
+    struct config_place at = top_place("modelSpecification");
+    bool model = backend && strcmp(json_object_get_string(backend), "model") == 0;
+    if (specification && !model)
+        return config_fail(build->files, &at, build->error, "goes with the backend \"model\" only");
+    if (!model)
+        return 0;
+    build->config->model = strdup(specification ? json_object_get_string(specification) : "");
+    return build->config->model ? 0 : -ENOMEM;
+}
+
 int config_build(const struct config_files *files, json_object *merged, struct config *config,
                  struct config_error *ret_error)
 {
@@ -337,6 +349,8 @@ int config_build(const struct config_files *files, json_object *merged, struct c
         r = text(merged, "adminSocket", "/run/homi/admin.sock", &config->admin_socket);
     if (r == 0)
         r = build_admin_group(&build, member(merged, "adminGroup"));
+    if (r == 0)
+        r = build_backend(&build, member(merged, "backend"), member(merged, "modelSpecification"));
     if (r == 0)
         r = build_devices(&build, member(merged, "devices"));
     if (r == 0)

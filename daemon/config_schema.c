@@ -15,6 +15,8 @@ enum kind {
     KIND_ADDRESS, /* of a PCI function */
     KIND_SOCKET,  /* an absolute path that fits sun_path */
     KIND_LEVEL,
+    KIND_BACKEND,
+    KIND_PATH, /* absolute */
     KIND_FLAG,
     KIND_NUMBER,
     KIND_BYTES,
@@ -79,6 +81,8 @@ static const struct key top_keys[] = {
     {.name = "tenantSocket", .kind = KIND_SOCKET},
     {.name = "adminSocket", .kind = KIND_SOCKET},
     {.name = "logLevel", .kind = KIND_LEVEL},
+    {.name = "backend", .kind = KIND_BACKEND},
+    {.name = "modelSpecification", .kind = KIND_PATH},
     {.name = "retrySeconds", .kind = KIND_NUMBER, .minimum = 1, .maximum = 3600},
     {.name = "waitMillisecondsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 86400000},
     {.name = "limits", .kind = KIND_OBJECT, .members = limit_keys},
@@ -173,6 +177,9 @@ static const char *text_defect(const struct key *key, enum kind kind, json_objec
     case KIND_ADDRESS: return is_address(text) ? NULL : "must be a PCI address like 0000:01:00.0";
     case KIND_SOCKET:
         return text[0] == '/' && length < 108 ? NULL : "must be an absolute path under 108 bytes";
+    case KIND_PATH: return text[0] == '/' ? NULL : "must be an absolute path";
+    case KIND_BACKEND:
+        return strcmp(text, "linux") == 0 || strcmp(text, "model") == 0 ? NULL : "must be linux or model";
     case KIND_LEVEL: return is_level(text) ? NULL : "must be err, warning, notice, info or debug";
     case KIND_ACCOUNT: return length > 0 ? NULL : "must not be empty";
     default: return length >= key->minimum && length <= key->maximum ? NULL : "must have 1 to 20 characters";

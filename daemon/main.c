@@ -24,6 +24,7 @@
 #include "daemon/loop.h"
 #include "daemon/model/process.h"
 #include "daemon/model/spec.h"
+#include "daemon/model_config.h"
 #include "daemon/server.h"
 #include "daemon/sockets.h"
 #include "daemon/status.h"
@@ -50,7 +51,8 @@ static const char usage[] =
     "       homid --version | --help\n"
     "Manages the virtual functions of NVMe SSDs and hands their queues to tenants.\n"
     "\n"
-    "  --config PATH   read PATH and PATH.d/*.conf (default " CONFIG_PATH_DEFAULT ")\n"
+    "  --config PATH   read PATH and PATH.d/*.conf (default " CONFIG_PATH_DEFAULT ";\n"
+    "                  with --model: the software SSD for whoever starts it)\n"
     "  --model[=SPEC]  use the software SSD instead of hardware; SPEC is JSON or a file\n"
     "                  with it (default: one SSD, HOMI-MODEL-0); needs no root\n"
     "  --check-config  say whether the configuration is right, and exit\n"
@@ -145,16 +147,6 @@ static void raise_descriptor_limit(const struct daemon *daemon)
                   (uintmax_t)needed, (uintmax_t)limit.rlim_max);
 }
 
-/* The model of an unprivileged user lies beside the user's other sockets. */
-static int model_socket(char *path, size_t size)
-{
-    const char *directory = getenv("XDG_RUNTIME_DIR");
-    if (!directory || !*directory)
-        directory = "/run";
-    int length = snprintf(path, size, "%s/homi/model.sock", directory);
-    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
-}
-
 static int open_backend(struct daemon *daemon)
 {
     static const struct hw_listener listener = {
@@ -166,7 +158,7 @@ static int open_backend(struct daemon *daemon)
     if (!daemon->model)
         return hw_linux_new(loop_base(daemon->loop), program, &listener, &daemon->backend);
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    int r = model_socket(path, sizeof path);
+    int r = model_path("model.sock", path, sizeof path);
     if (r < 0)
         return r;
     return hw_model_new(loop_base(daemon->loop), program, path, daemon->model, &listener, &daemon->backend);
@@ -257,7 +249,8 @@ int main(int argc, char **argv)
         {"model-process", required_argument, NULL, 'p'},
         {0},
     };
-    const char *path = CONFIG_PATH_DEFAULT, *model = NULL;
+    char own_path[64];
+    const char *path = NULL, *model = NULL;
     bool check = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
@@ -276,6 +269,10 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
 
+    if (!path && model && model_config(own_path, sizeof own_path) == 0)
+        path = own_path;
+    if (!path)
+        path = CONFIG_PATH_DEFAULT;
     struct config *config = NULL;
     struct config_error error;
     if (config_load(path, &config, &error) < 0) {
@@ -283,6 +280,8 @@ int main(int argc, char **argv)
         log_write(&log, LOG_ERR, NULL, "%s", error.text);
         return EX_CONFIG;
     }
+    if (!model)
+        model = config->model;
     if (model && !model_specified(model)) {
         config_free(config);
         return EX_CONFIG;

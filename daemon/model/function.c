@@ -112,6 +112,10 @@ static void close_one(int fd)
 void function_close(struct function *function)
 {
     poller_remove(function);
+    if (function->served || function->iommu.faults)
+        world_log(function, "closed after %llu I/O commands; %llu accesses outside its memory",
+                  (unsigned long long)function->served, (unsigned long long)function->iommu.faults);
+    function->served = function->iommu.faults = 0;
     if (function->bar) {
         controller_reset(function);
         /* Whoever still maps the BAR finds a device that is not there any more. */

@@ -164,8 +164,8 @@ static void carry_out(struct function *function, struct submission_queue *queue,
                       const struct nvme_command *command)
 {
     const struct fault_spec *fault = NULL;
+    uint64_t due = 0, faults = function->iommu.faults;
     uint16_t status = 0;
-    uint64_t due = 0;
 
     if (function->device->faults.count)
         fault = faults_command(&function->device->faults, function->index, queue->id, command->opcode);
@@ -178,6 +178,9 @@ static void carry_out(struct function *function, struct submission_queue *queue,
     if (fault && fault->action == FAULT_DROP)
         due = UINT64_MAX;
     status = fault && fault->action == FAULT_FAIL ? fault->status : execute(function, command);
+    if (faults == 0 && function->iommu.faults != 0)
+        world_log(function, "command 0x%02x of queue %u reaches outside its memory; it does nothing",
+                  command->opcode, queue->id);
     if (fault && fault->action == FAULT_CORRUPT)
         corrupt(function, command);
     if (due)
