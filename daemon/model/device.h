@@ -23,7 +23,6 @@ struct device {
     struct namespace *namespaces[SPEC_NAMESPACE_ID_MAX + 1]; /* by id */
     struct faults faults;
     uint16_t queues_free, interrupts_free; /* flexible resources in the pool */
-    bool gone;                             /* removed by surprise */
 };
 
 /* What the controller of a command is: a VF's, or the PF's. */

@@ -26,7 +26,7 @@ static struct device *find_device(const struct job *job, const struct job_device
 {
     for (size_t i = 0; i < job->world->device_count; i++) {
         struct device *device = job->world->devices[i];
-        if (!device->gone && (!*wanted->serial || strcmp(wanted->serial, device->spec->serial) == 0) &&
+        if ((!*wanted->serial || strcmp(wanted->serial, device->spec->serial) == 0) &&
             (!*wanted->address || strcmp(wanted->address, device->address) == 0))
             return device;
     }

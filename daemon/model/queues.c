@@ -10,7 +10,6 @@
 enum {
     DOORBELLS = 0x1000, /* NVMe over PCIe 1.0, section 3.1.2 */
     EVENT_ERROR = 0,
-    EVENT_INVALID_DOORBELL_REGISTER = 0,
     EVENT_INVALID_DOORBELL_VALUE = 1,
     LOG_ERRORS = 1,
 };
@@ -110,7 +109,7 @@ uint32_t completion_room(struct function *function, uint16_t id)
 
     if (head == queue->head)
         return queue->entries - 1 - used;
-    /* Section 3.3.1.2.? : the host may only take what was posted. */
+    /* The host may only take what was posted (section 5.2, Invalid Doorbell Write Value). */
     uint32_t taken = head >= queue->head ? head - queue->head : head + queue->entries - queue->head;
     if (head >= queue->entries || taken > used) {
         *queue_doorbell(function, id, true) = htole32(queue->head);
