@@ -8,7 +8,7 @@ MANUALS := $(wildcard man/*.[1-9])
 HEADERS := $(wildcard lib/include/homi/*.h)
 
 # One word for each file outside the configuration, for both directions.
-INSTALLED := $(SBINDIR)/homid $(BINDIR)/homictl \
+INSTALLED := $(SBINDIR)/homid $(BINDIR)/homictl $(BINDIR)/homi-perf \
   $(addprefix $(LIBDIR)/,libhomi.a libhomi.so libhomi.so.$(SOMAJOR) pkgconfig/homi.pc) \
   $(addprefix $(INCLUDEDIR)/homi/,$(notdir $(HEADERS))) \
   $(foreach page,$(MANUALS),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
@@ -20,6 +20,7 @@ put = $(INSTALL) -D -m $(1) $(2) $(DESTDIR)$(3)
 install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configuration is kept
 	$(call put,755,$(BUILD)/homid,$(SBINDIR)/homid)
 	$(call put,755,$(BUILD)/homictl,$(BINDIR)/homictl)
+	$(call put,755,$(BUILD)/homi-perf,$(BINDIR)/homi-perf)
 	$(call put,644,$(BUILD)/libhomi.a,$(LIBDIR)/libhomi.a)
 	$(call put,755,$(BUILD)/libhomi.so.$(SOMAJOR),$(LIBDIR)/libhomi.so.$(SOMAJOR))
 	ln -sf libhomi.so.$(SOMAJOR) $(DESTDIR)$(LIBDIR)/libhomi.so

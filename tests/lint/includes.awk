@@ -28,7 +28,7 @@ BEGIN {
     allow("daemon/relay", "daemon/(relay|hw)/", ANY)
     allow("man/examples", "", PUBLIC)
     allow("tests/tenants", "tests/tenants/", PUBLIC)
-    allow("tests", "(tests|daemon|proto|lib|homictl)/", ANY)
+    allow("tests", "(tests|daemon|proto|lib|homictl|bench)/", ANY)
     allow("bench", "bench/", PUBLIC "|" JSON)
 }
 
