@@ -311,10 +311,14 @@ int run_go(struct run *run, struct report *report)
         .threads = (uint32_t)run->worker_count,
         .functions = run->functions,
         .batch = run->options->batch,
-        .seconds = clock_seconds(CLOCK_MONOTONIC) - started,
         .cpu_seconds = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
         .latencies = run->options->latency ? &run->latencies : NULL,
     };
+    for (size_t i = 0; i < threads; i++) {
+        double seconds = (double)run->workers[i].finished_at / 1e9 - started;
+
+        report->seconds = seconds > report->seconds ? seconds : report->seconds;
+    }
     result = collect(run, report);
     return r != 0 ? r : result;
 }

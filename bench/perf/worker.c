@@ -198,6 +198,7 @@ void *worker_run(void *argument)
     }
     if (worker->result == 0)
         worker->result = drive(worker);
+    worker->finished_at = now_nanoseconds();
     atomic_store(&worker->done, true);
     return NULL;
 }

@@ -44,7 +44,7 @@ struct load_queue {
     uint64_t *sent_at;   /* per slot, nanoseconds; NULL: latencies are not asked for */
     uint64_t *positions; /* per slot; UINT64_MAX: nothing to check. NULL: no verification */
     uint64_t seed;
-};
+} __attribute__((aligned(64)));
 
 struct worker {
     pthread_t thread;
@@ -56,6 +56,7 @@ struct worker {
     struct histogram *latencies; /* NULL: not asked for */
     struct counters counters;
     atomic_bool done;
+    uint64_t finished_at; /* CLOCK_MONOTONIC, nanoseconds */
     uint16_t first_error; /* NVMe status of the first command that failed */
     int result;           /* 0 or why the worker gave up: -ETIMEDOUT, -EIO, -ENODEV, ... */
 };
