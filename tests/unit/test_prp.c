@@ -324,6 +324,7 @@ START_TEST(region_maps_are_checked)
     struct homi_region_map map;
 
     start(4096);
+    ck_assert_int_eq(homi_region_map_init(&map, NULL, 4096, 4096), -EINVAL);
     ck_assert_int_eq(homi_region_map_init(&map, buffer, 0, 0), -EINVAL);
     ck_assert_int_eq(homi_region_map_init(&map, buffer + 512, 4096, 0), -EINVAL);
     ck_assert_int_eq(homi_region_map_init(&map, buffer, 4096, 512), -EINVAL);

@@ -312,6 +312,8 @@ START_TEST(refusals_change_nothing)
     ck_assert_int_eq(READ(wild, 511, 0, 1), -EINVAL);
     ck_assert_int_eq(READ(wild, 4097, 0, 1), -EINVAL);
     ck_assert_int_eq(READ(wild + 2, 512, 0, 1), -EINVAL);
+    ck_assert_int_eq(READ(wild + 513, 1536, 0, 1), -EINVAL);
+    ck_assert_int_eq(READ(wild + 2, 8192, 0, 1), -EINVAL);
     ck_assert_int_eq(READ(wild, 512, 0, HOMI_COOKIE_NONE), -EINVAL);
     ck_assert_int_eq(READ(wild, 1024, UINT64_MAX, 1), -ERANGE);
     ck_assert_int_eq(READ(wild, 3 * 4096, 0, 1), -ENOBUFS);

@@ -79,30 +79,54 @@ HOMI_COLD uint64_t homi_prp_list(const struct homi_queue *queue, uint32_t slot, 
     return list;
 }
 
-/* The second data pointer of a transfer of `bytes` bytes at `offset` that does not fit one page, or 0.
- * Internal. */
-HOMI_INLINE uint64_t homi_prp_second(const struct homi_batch *batch, const struct homi_region_map *region,
-                                     uint64_t offset, uint32_t bytes)
+/* Whether a list of `count` entries can be taken from the region's table, wherever it starts. Internal. */
+HOMI_INLINE bool homi_prp_tabled(const struct homi_region_map *region, uint32_t page_shift, uint64_t count)
 {
-    const struct homi_queue *queue = batch->queue;
-    uint64_t first = offset >> queue->page_shift, last = (offset + bytes - 1) >> queue->page_shift;
-
-    if (homi_likely(last - first > 1 && last - first <= region->prp_reach_pages &&
-                    region->prp_page_shift == queue->page_shift))
-        return region->prp_iova + (first + (first & ~(uint64_t)(region->prp_reach_pages - 1))) * 8;
-    return homi_prp_list(queue, homi_batch_slot(batch), region->iova + ((first + 1) << queue->page_shift),
-                         (uint32_t)(last - first));
+    return (count <= region->prp_reach_pages) & (region->prp_page_shift == page_shift);
 }
 
-/* Why a transfer of so many bytes at an offset from a region's base cannot be. */
-HOMI_COLD int homi_transfer_refusal(const struct homi_region_map *region, uint64_t offset, uint32_t bytes,
-                                    uint32_t unit_bytes, uint32_t max_transfer_bytes)
+/* The place in the region's table of the list for a transfer that starts in page `first`. Internal. */
+HOMI_INLINE uint64_t homi_prp_table_place(const struct homi_region_map *region, uint64_t first)
+{
+    return region->prp_iova + (first + (first & -(uint64_t)region->prp_reach_pages)) * 8;
+}
+
+/* A second data pointer, or why there is none. Small enough to be returned in registers. Internal. */
+struct homi_prp2 {
+    uint64_t iova;
+    int error;
+};
+
+/*
+ * The second data pointer of a transfer inside the region, whatever its place: neither naturally aligned nor
+ * surely served by the table. Internal. Its error is 0, -EINVAL for an address that is no multiple of 4, or
+ * -ENOBUFS.
+ */
+HOMI_OUTLINE struct homi_prp2 homi_prp_second(const struct homi_queue *queue, uint32_t slot,
+                                              const struct homi_region_map *region, uint64_t offset,
+                                              uint32_t bytes)
+{
+    uint64_t first = offset >> queue->page_shift, last = (offset + bytes - 1) >> queue->page_shift;
+    struct homi_prp2 prp2 = {0, 0};
+
+    if ((offset & 3) != 0)
+        prp2.error = -EINVAL;
+    else if (last - first > 1 && homi_prp_tabled(region, queue->page_shift, last - first))
+        prp2.iova = homi_prp_table_place(region, first);
+    else if (last != first) {
+        prp2.iova = homi_prp_list(queue, slot, region->iova + ((first + 1) << queue->page_shift),
+                                  (uint32_t)(last - first));
+        prp2.error = prp2.iova == 0 ? -ENOBUFS : 0;
+    }
+    return prp2;
+}
+
+/* Why a transfer of so many bytes cannot start where it is asked to. */
+HOMI_COLD int homi_transfer_refusal(uint32_t bytes, uint32_t unit_bytes, uint32_t max_transfer_bytes)
 {
     if (bytes > max_transfer_bytes)
         return -E2BIG;
-    if (bytes == 0 || bytes % unit_bytes != 0)
-        return -EINVAL;
-    return homi_region_holds(region, offset, bytes) ? -EINVAL : -EFAULT;
+    return bytes == 0 || bytes % unit_bytes != 0 ? -EINVAL : -EFAULT;
 }
 
 /*
@@ -110,10 +134,15 @@ HOMI_COLD int homi_transfer_refusal(const struct homi_region_map *region, uint64
  * and at most the queue's max_transfer_bytes. Internal. A list built on the fly goes to the memory of the
  * slot at the batch's tail, which is free.
  *
- * One comparison judges the length, the place and its alignment: `starts` is how many dwords of the region
- * such a transfer may start at, none when its length is refused; and an offset rotated by two bits is the
- * number of its dword, or larger than any when it is no multiple of 4. What depends on the length alone stays
- * the same across a loop over equal transfers.
+ * What depends on the length alone is put into three numbers that stay the same across a loop over equal
+ * transfers, so that a comparison and a test or two judge each of them:
+ *
+ *   starts    how many bytes of the region such a transfer may start at; none when its length is refused.
+ *   one_page  address bits that are 0 when it is naturally aligned: without a bit in common with bytes - 1,
+ *             the last byte is at address | (bytes - 1), in the page of the first; and a region starts with
+ *             a page. All bits for more than a page: a region is never at address 0.
+ *   tabled    address bits that must be 0 to take the list from the region's table: those below a dword, or
+ *             all when the table does not serve such a length at every place.
  */
 HOMI_INLINE int homi_data_pointer(const struct homi_batch *batch, const struct homi_region_map *region,
                                   const void *address, uint32_t bytes, uint32_t unit_bytes,
@@ -121,18 +150,28 @@ HOMI_INLINE int homi_data_pointer(const struct homi_batch *batch, const struct h
 {
     bool sound = (bytes - 1 < batch->max_transfer_bytes) & ((bytes & (unit_bytes - 1)) == 0) &
                  (bytes <= region->bytes);
-    uint64_t starts = sound ? ((region->bytes - bytes) >> 2) + 1 : 0;
-    int64_t fits = ((int64_t)batch->page_bytes - bytes) >> 2;
-    uint64_t offset = (uint64_t)(uintptr_t)address - region->base, dword = offset >> 2 | offset << 62;
+    uint64_t starts = (region->bytes - bytes + 1) & -(uint64_t)sound;
+    uint64_t one_page = bytes <= batch->page_bytes ? bytes - 1 : UINT64_MAX;
+    uint64_t spans = ((uint64_t)bytes + batch->page_bytes - 2) >> batch->page_shift;
+    bool serves =
+        (bytes > 2 * (uint64_t)batch->page_bytes) & homi_prp_tabled(region, batch->page_shift, spans);
+    uint64_t tabled = serves ? 3 : UINT64_MAX;
+    uint64_t place = (uint64_t)(uintptr_t)address, offset = place - region->base;
 
     ret_sqe->prp1 = region->iova + offset;
     ret_sqe->prp2 = 0;
-    if (homi_unlikely(dword >= starts))
-        return homi_transfer_refusal(region, offset, bytes, unit_bytes, batch->max_transfer_bytes);
-    if (homi_likely((int64_t)(dword & ((batch->page_bytes >> 2) - 1)) <= fits))
+    if (homi_unlikely(offset >= starts))
+        return homi_transfer_refusal(bytes, unit_bytes, batch->max_transfer_bytes);
+    if (homi_likely((place & one_page) == 0))
         return 0;
-    ret_sqe->prp2 = homi_prp_second(batch, region, offset, bytes);
-    return homi_unlikely(ret_sqe->prp2 == 0) ? -ENOBUFS : 0;
+    if (homi_unlikely((place & tabled) != 0)) {
+        struct homi_prp2 prp2 = homi_prp_second(batch->queue, homi_batch_slot(batch), region, offset, bytes);
+
+        ret_sqe->prp2 = prp2.iova;
+        return prp2.error;
+    }
+    ret_sqe->prp2 = homi_prp_table_place(region, offset >> batch->page_shift);
+    return 0;
 }
 
 HOMI_INLINE uint64_t homi_opcode_nsid(uint32_t opcode, uint32_t nsid)
@@ -154,11 +193,11 @@ HOMI_INLINE int homi_batch_transfer(struct homi_batch *batch, uint8_t opcode, co
     int error;
 
     HOMI_REQUIRE((control & 0xffffu) == 0, "the low 16 bits of control are the block count's");
-    if (homi_unlikely(lba > HOMI_LBA_MAX))
-        return -ERANGE;
     error = homi_data_pointer(batch, region, address, bytes, ns->block_bytes, &sqe);
     if (homi_unlikely(error != 0))
         return error;
+    if (homi_unlikely(lba > HOMI_LBA_MAX))
+        return -ERANGE;
     sqe.opcode_nsid = homi_opcode_nsid(opcode, ns->id);
     sqe.cdw10_11 = lba;
     sqe.cdw12_13 = last | control;

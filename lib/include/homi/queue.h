@@ -281,6 +281,7 @@ struct homi_batch {
     uint64_t tail;
     uint32_t max_transfer_bytes;
     uint32_t page_bytes;
+    uint32_t page_shift;
 };
 
 /*
@@ -302,6 +303,7 @@ HOMI_INLINE struct homi_batch homi_batch_begin(struct homi_queue *queue)
     batch.tail = (uint64_t)queue->sq_tail * 8;
     batch.max_transfer_bytes = queue->max_transfer_bytes;
     batch.page_bytes = queue->page_bytes;
+    batch.page_shift = queue->page_shift;
     return batch;
 }
 
@@ -417,14 +419,13 @@ static inline void homi_batch_cancel(struct homi_batch *batch)
 typedef uint32_t homi_cqe_word __attribute__((may_alias));
 
 /*
- * Takes an entry that is not plainly a success with an identifier in range: `word` is its dword 3 less the
- * expected phase. Returns whether it was posted at all; *ret_delivered says whether a command was answered by
- * it.
+ * Takes an entry that is not plainly a success with an identifier in range. Returns whether it was posted at
+ * all; *ret_delivered says whether a command was answered by it.
  */
-HOMI_COLD bool homi_queue_reap_other(struct homi_queue *queue, const homi_cqe_word *cqe, uint32_t word,
+HOMI_COLD bool homi_queue_reap_other(struct homi_queue *queue, const homi_cqe_word *cqe, uint32_t expected,
                                      struct homi_completion *completion, bool *ret_delivered)
 {
-    uint32_t cid = word & 0xffffu;
+    uint32_t word = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ expected, cid = word & 0xffffu;
 
     *ret_delivered = false;
     if ((word & HOMI_CQE_PHASE) != 0)
@@ -465,35 +466,32 @@ HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_compl
     HOMI_REQUIRE(entries != 0, "the queue is not initialised");
     HOMI_REQUIRE(completions != NULL || max == 0, "there is no room for completions");
     while (posted && next != end) {
+        size_t left = (size_t)(end - next), lap = entries - head;
         const homi_cqe_word *cqe =
             (const homi_cqe_word *)(void *)(queue->cq + (size_t)head * HOMI_NVME_CQE_BYTES);
-        const homi_cqe_word *cqe_end = cqe + (size_t)(entries - head) * 4;
+        const homi_cqe_word *cqe_end = cqe + (left < lap ? left : lap) * 4;
 
-        if ((size_t)(end - next) < entries - head)
-            cqe_end = cqe + (size_t)(end - next) * 4;
         do {
             uint64_t word = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ expected;
-            uint64_t cookie;
+            uint64_t cookie, result;
 
-            if (homi_likely(word < entries && (cookie = cookies[word]) != HOMI_COOKIE_NONE)) {
-                uint64_t result;
-
-                cookies[word] = HOMI_COOKIE_NONE;
-                next->cookie = cookie;
-                homi_device_read_barrier();
-                result = cqe[0];
-                __builtin_memcpy(&next->result, &result, sizeof(result));
-                next++;
-            } else {
-                bool delivered;
-
-                posted = homi_queue_reap_other(queue, cqe, (uint32_t)word, next, &delivered);
-                if (!posted)
-                    break;
-                next += delivered;
-            }
+            if (homi_unlikely(word >= entries || (cookie = cookies[word]) == HOMI_COOKIE_NONE))
+                break;
+            cookies[word] = HOMI_COOKIE_NONE;
+            next->cookie = cookie;
+            homi_device_read_barrier();
+            result = cqe[0];
+            __builtin_memcpy(&next->result, &result, sizeof(result));
+            next++;
             cqe += 4;
         } while (cqe != cqe_end);
+        if (homi_unlikely(cqe != cqe_end)) {
+            bool delivered;
+
+            posted = homi_queue_reap_other(queue, cqe, (uint32_t)expected, next, &delivered);
+            next += delivered;
+            cqe += posted ? 4 : 0;
+        }
         head = (uint32_t)((const unsigned char *)cqe - queue->cq) / HOMI_NVME_CQE_BYTES;
         if (head == entries) {
             head = 0;

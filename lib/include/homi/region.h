@@ -21,6 +21,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 #define HOMI_INLINE      static inline __attribute__((always_inline))
+#define HOMI_OUTLINE     static __attribute__((noinline, unused))
 #define HOMI_COLD        static __attribute__((noinline, cold, unused))
 #define homi_likely(x)   __builtin_expect(!!(x), 1)
 #define homi_unlikely(x) __builtin_expect(!!(x), 0)
@@ -51,13 +52,13 @@ struct homi_region_set {
  */
 #define HOMI_REGION_BYTES_MAX (1ull << 56)
 
-/* Fills a map that has no PRP table. Returns 0, or -EINVAL: empty, misaligned to 4 KiB, or beyond the address
- * space. */
+/* Fills a map that has no PRP table. Returns 0, or -EINVAL: at NULL, empty, misaligned to 4 KiB, or beyond
+ * the address space. */
 static inline int homi_region_map_init(struct homi_region_map *map, void *base, uint64_t bytes, uint64_t iova)
 {
     uint64_t start = (uint64_t)(uintptr_t)base;
 
-    if (bytes == 0 || bytes > HOMI_REGION_BYTES_MAX || ((start | iova) & 4095u) != 0 ||
+    if (base == NULL || bytes == 0 || bytes > HOMI_REGION_BYTES_MAX || ((start | iova) & 4095u) != 0 ||
         start + (bytes - 1) < start || iova + (bytes - 1) < iova)
         return -EINVAL;
     map->base = start;
