@@ -54,17 +54,18 @@ static inline uint32_t reap(struct bench_queue *queue, uint64_t *buffers, uint32
 {
     uint64_t *cookies = queue->cookies, *next = buffers, *end = buffers + max;
     uint32_t head = queue->head;
-    uint64_t phase = queue->phase;
+    uint64_t expected = queue->phase != 0 ? HOMI_CQE_PHASE : 0;
 
     while (next != end) {
         size_t room = BENCH_ENTRIES - head, left = (size_t)(end - next);
-        const homi_sqe_word *cqe = (const homi_sqe_word *)(const void *)&queue->cq[head];
+        const homi_cqe_word *cqe = (const homi_cqe_word *)(const void *)&queue->cq[head];
         uint64_t *run_end = next + (left < room ? left : room), *start = next;
 
-        for (; next != run_end; next++, cqe += 2) {
-            uint64_t word = __atomic_load_n(&cqe[1], __ATOMIC_RELAXED), cid = (word >> 32) & 0xffffu, cookie;
+        for (; next != run_end; next++, cqe += 4) {
+            /* As the public API has it: what is new and a success is its identifier alone. */
+            uint64_t cid = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ expected, cookie;
 
-            if (homi_unlikely(word >> 48 != phase || cid >= BENCH_ENTRIES))
+            if (homi_unlikely(cid >= BENCH_ENTRIES))
                 break;
             cookie = cookies[cid];
             if (homi_unlikely(cookie == HOMI_COOKIE_NONE))
@@ -78,11 +79,11 @@ static inline uint32_t reap(struct bench_queue *queue, uint64_t *buffers, uint32
             break;
         if (head == BENCH_ENTRIES) {
             head = 0;
-            phase ^= 1;
+            expected ^= HOMI_CQE_PHASE;
         }
     }
     queue->head = head;
-    queue->phase = (uint32_t)phase;
+    queue->phase = expected != 0;
     queue->inflight -= (uint32_t)(next - buffers);
     homi_device_read_barrier();
     queue->doorbells[1] = head;
