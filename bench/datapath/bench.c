@@ -84,3 +84,30 @@ bool bench_start(struct bench *bench, const struct bench_case *now, const struct
     }
     return driver->fill(bench);
 }
+
+/* The commands that a driver puts into the first queue, less the places of lists. */
+static bool first_commands(struct bench *bench, const struct bench_case *now,
+                           const struct bench_driver *driver, struct homi_nvme_command *ret_commands)
+{
+    if (!bench_start(bench, now, driver))
+        return false;
+    memcpy(ret_commands, bench->queues[0].sq, BENCH_DEPTH * sizeof(*ret_commands));
+    if (now->block_bytes <= 2 * BENCH_PAGE)
+        return true;
+    for (uint32_t i = 0; i < BENCH_DEPTH; i++) {
+        if (ret_commands[i].prp2 < BENCH_TABLE_IOVA || ret_commands[i].prp2 % 8 != 0)
+            return false;
+        ret_commands[i].prp2 = 0;
+    }
+    return true;
+}
+
+bool bench_drivers_agree(struct bench *bench, const struct bench_case *now)
+{
+    struct homi_nvme_command homi[BENCH_DEPTH], floor[BENCH_DEPTH], least[BENCH_DEPTH];
+
+    return first_commands(bench, now, &bench_driver_homi, homi) &&
+           first_commands(bench, now, &bench_driver_floor, floor) &&
+           first_commands(bench, now, &bench_driver_least, least) && memcmp(homi, floor, sizeof(homi)) == 0 &&
+           memcmp(homi, least, sizeof(homi)) == 0;
+}

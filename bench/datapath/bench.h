@@ -84,4 +84,10 @@ struct bench *bench_new(void);
 void bench_free(struct bench *bench);
 bool bench_start(struct bench *bench, const struct bench_case *now, const struct bench_driver *driver);
 
+/*
+ * Whether the drivers put the same commands into the rings, byte for byte: a floor that does not is none. But
+ * for where their PRP lists lie: each has them where it finds them soonest.
+ */
+bool bench_drivers_agree(struct bench *bench, const struct bench_case *now);
+
 #endif

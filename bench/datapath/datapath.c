@@ -42,6 +42,11 @@ static bool measure_case(struct bench *bench, const struct bench_case *now, cons
     struct bench_figures figures;
     double instructions, floor_instructions;
 
+    if (!bench_drivers_agree(bench, now)) {
+        fprintf(stderr, "datapath: the drivers put different commands: %u B, batch %u\n", now->block_bytes,
+                now->batch);
+        return false;
+    }
     if (!bench_measure(bench, now, options->runs, options->ios, &figures)) {
         fprintf(stderr, "datapath: a driver lost a command: %u B, batch %u\n", now->block_bytes, now->batch);
         return false;

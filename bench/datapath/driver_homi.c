@@ -25,7 +25,8 @@ static bool fill(struct bench *bench)
         for (uint32_t i = 0; i < BENCH_DEPTH; i++) {
             unsigned char *buffer = bench->base + (size_t)i * bytes;
 
-            if (homi_batch_read(&batch, &bench->ns, &bench->region, buffer, bytes, 0, (uintptr_t)buffer) != 0)
+            if (homi_batch_read(&batch, &bench->ns, &bench->region, buffer, bytes,
+                                (uint64_t)i * (bytes >> BENCH_BLOCK_SHIFT), (uintptr_t)buffer) != 0)
                 return false;
         }
         homi_batch_submit(&batch);
