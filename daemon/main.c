@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <sysexits.h>
@@ -237,6 +238,12 @@ static bool model_specified(const char *text)
     return true;
 }
 
+/* Started through /proc/self/exe, a process would otherwise be "exe" in ps. */
+static void call_myself(const char *name)
+{
+    prctl(PR_SET_NAME, name);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -257,8 +264,8 @@ int main(int argc, char **argv)
         case 'c': path = optarg; break;
         case 'k': check = true; break;
         case 'm': model = optarg ? optarg : ""; break;
-        case 'p': return model_main(MODEL_LISTENER, optarg);
-        case 'i': return helper_main(HELPER_SOCKET);
+        case 'p': call_myself("homid-model"); return model_main(MODEL_LISTENER, optarg);
+        case 'i': call_myself("homid-helper"); return helper_main(HELPER_SOCKET);
         case 'v': return puts("homid " HOMI_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         case 'h': return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         default: fputs(usage, stderr); return EX_USAGE;
