@@ -14,7 +14,7 @@
 
 enum {
     HELPERS_MAX = 32,
-    WATCH_SECONDS = 1,
+    WATCH_SECONDS = 2, /* of CSTS; a reset of the PF is told by the kernel at once */
     /* Longer than the kernel waits for a PF's admin command, so that its verdict is the one that is told. */
     QUERY_MILLISECONDS = 70000,
     SRIOV_MILLISECONDS = 60000,
