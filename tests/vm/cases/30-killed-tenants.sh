@@ -4,20 +4,29 @@
 # timeout: 420
 kills=200
 write_config
+# What was just killed still counts for a moment: its end is news to homid.
+sed -i 's/"virtualFunctionsMax": 2/"virtualFunctionsMax": 4/; s/"queuePairsMax": 10/"queuePairsMax": 20/' /etc/homi/homid.conf
 start_homid
 start_as_user green tenant-verify --tenant green --namespace 3 --mode mixed --seconds 3600 --length 4194304 --json >/tmp/green.json
 green=$!
 killed=0 attached=0 ended=0
-round() { # MOMENT DELAY: a tenant with two queue pairs, killed so many ms after its start or after it was attached
-  start_as_user blue tenant-verify --tenant blue --namespace 2 --attach fresh --wait 30000 --queue-pairs 2 --mode write-verify \
-    --length 8388608 --seconds 60 >/tmp/blue.out 2>&1
-  local tenant=$!
-  if [ "$1" = attached ]; then wait_for 30 grep -q attached /tmp/blue.out || fail "not attached: $(cat /tmp/blue.out)"; fi
+round() { # MOMENT DELAY: two processes with a VF and two queue pairs each, killed so many ms after their start or after both attached
+  local n tenant status tenants=()
+  for n in 0 1; do
+    start_as_user blue tenant-verify --tenant blue --namespace 2 --attach fresh --wait 30000 --queue-pairs 2 --mode write-verify \
+      --offset $((n * 16777216)) --length 8388608 --seconds 60 >"/tmp/blue$n.out" 2>&1
+    tenants+=($!)
+  done
+  if [ "$1" = attached ]; then
+    for n in 0 1; do wait_for 30 grep -q attached "/tmp/blue$n.out" || fail "not attached: $(cat "/tmp/blue$n.out")"; done
+  fi
   sleep "$(awk -v ms="$2" 'BEGIN { printf "%.3f", ms / 1000 }')"
-  local status=0
-  { kill -KILL "$tenant" || true; wait "$tenant" || status=$?; } 2>/dev/null # the shell would tell of each
-  if [ "$status" = 137 ]; then killed=$((killed + 1)); else ended=$((ended + 1)); cat /tmp/blue.out; fi
-  if grep -q attached /tmp/blue.out; then attached=$((attached + 1)); fi
+  for n in 0 1; do
+    tenant=${tenants[$n]} status=0
+    { kill -KILL "$tenant" || true; wait "$tenant" || status=$?; } 2>/dev/null # the shell would tell of each
+    if [ "$status" = 137 ]; then killed=$((killed + 1)); else ended=$((ended + 1)); cat "/tmp/blue$n.out"; fi
+    if grep -q attached "/tmp/blue$n.out"; then attached=$((attached + 1)); fi
+  done
 }
 released() { [ "$(vfs_in_state ready)" = 3 ] && [ "$(admin .leases status)" = 1 ]; }
 for _ in 1 2 3 4 5; do round attached 300; done
@@ -25,7 +34,7 @@ wait_for 30 released || fail 'the VFs did not come back'
 before=$(homid_footprint)
 killed=0 attached=0
 while [ "$killed" -lt "$kills" ] && [ "$ended" -lt 10 ]; do
-  if [ $((killed % 2)) = 0 ]; then round attached $((RANDOM % 250)); else round started $((RANDOM % 500)); fi
+  if [ $((killed / 2 % 2)) = 0 ]; then round attached $((RANDOM % 250)); else round started $((RANDOM % 500)); fi
 done
 wait_for 60 released || { homictl list vfs; homictl list leases; fail 'the VFs did not come back'; }
 after=$(homid_footprint)
