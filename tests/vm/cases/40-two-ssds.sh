@@ -20,7 +20,7 @@ as_user red tenant-verify --tenant wide --lease "$lease" --function 1 --namespac
 sound /tmp/reserved.json
 reserved_again() { [ "$(vfs_in_state leased)" = 2 ] && [ "$(admin '.leases[0].holders | length' list leases)" = 0 ]; }
 wait_for 20 reserved_again || fail 'the reservation did not stand'
-start_as_user red tenant-verify --tenant wide --lease "$lease" --mode none --hold >/tmp/hold
+start_as_user red tenant-verify --tenant wide --lease "$lease" --function 1 --namespace 3 --mode none --hold >/tmp/hold
 holder=$!
 wait_for 20 grep -q holding /tmp/hold
 refused homictl vf free "$lease"
