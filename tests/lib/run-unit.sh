@@ -3,11 +3,23 @@
 set -u
 results=$1 folder=$2
 passed=0 failed=0
-mkdir -p "$results"
+outputs=$results/unit.d
+rm -rf "$outputs"
+mkdir -p "$outputs"
+
+programs=()
 for program in "$folder"/test_*; do
-  if [ ! -x "$program" ] || [[ $program == *.d ]]; then continue; fi
-  output=$(timeout 120 "$program" 2>&1)
-  status=$?
+  if [ -x "$program" ] && [[ $program != *.d ]]; then programs+=("$program"); fi
+done
+# One on each CPU at a time; what each printed and how it ended is looked at afterwards, in order.
+# shellcheck disable=SC2016 # expanded by the shell that runs one program
+printf '%s\0' "${programs[@]}" | OUTPUTS=$outputs xargs -0 -n 1 -P "$(nproc)" bash -c '
+  timeout 120 "$0" >"$OUTPUTS/$(basename "$0")" 2>&1
+  echo "$?" >"$OUTPUTS/$(basename "$0").status"'
+
+for program in "${programs[@]}"; do
+  output=$(cat "$outputs/$(basename "$program")")
+  status=$(cat "$outputs/$(basename "$program").status")
   summary=$(grep -oE 'Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' <<<"$output" | tail -n 1)
   if [[ $summary =~ Checks:\ ([0-9]+),\ Failures:\ ([0-9]+),\ Errors:\ ([0-9]+) ]]; then
     bad=$((BASH_REMATCH[2] + BASH_REMATCH[3]))
