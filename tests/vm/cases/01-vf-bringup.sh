@@ -22,8 +22,8 @@ for c in 1 2; do
   nvme virt-mgmt "$ssd" -c $c -r 1 -n 6 -a 8
 done
 note 'more queues than VQFRSM, and online before the VF is there, are refused'
-refused nvme virt-mgmt "$ssd" -c 3 -r 0 -n 7 -a 8 | grep -q 'Number of Controller Resources' || fail 'wrong refusal of 7 VQ'
-refused nvme virt-mgmt "$ssd" -c 1 -a 9 | grep -q 'Secondary Controller State' || fail 'wrong refusal of online'
+refused_with 'Number of Controller Resources' nvme virt-mgmt "$ssd" -c 3 -r 0 -n 7 -a 8
+refused_with 'Secondary Controller State' nvme virt-mgmt "$ssd" -c 1 -a 9
 echo 2 >"$pf/sriov_numvfs"
 for c in 1 2; do
   nvme virt-mgmt "$ssd" -c $c -a 9
@@ -48,8 +48,8 @@ printf 'homi' | dd of="$block" bs=512 conv=sync oflag=direct status=none
 equal 'read back' homi "$(dd if="$block" bs=512 count=1 iflag=direct status=none | tr -d '\0')"
 detach_from_pf HOMI0 2
 wait_for 5 test ! -e "$block" || fail "$block is still there"
-refused nvme attach-ns "$ssd" -n 1 -c 1 | grep -q 'Namespace Is Private' || fail 'wrong refusal of nsid 1'
-refused nvme attach-ns "$ssd" -n 2 -c 1 | grep -q 'Already Attached' || fail 'wrong refusal of nsid 2'
+refused_with 'Namespace Is Private' nvme attach-ns "$ssd" -n 1 -c 1
+refused_with 'Already Attached' nvme attach-ns "$ssd" -n 2 -c 1
 
 for c in 1 2; do
   nvme virt-mgmt "$ssd" -c $c -a 7

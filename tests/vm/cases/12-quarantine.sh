@@ -19,8 +19,8 @@ for name in greedy plain; do
   case $reason in "" | null) fail "$name has no reason" ;; esac
   note "$name: $reason"
 done
-admin '.devices[] | select(.name == "missing") | .state' list devices | grep -qE '^(absent|quarantined)$' || fail 'missing is neither absent nor quarantined'
+admin '.devices[] | select(.name == "missing") | .state' list devices | grep -E '^(absent|quarantined)$' >/dev/null || fail 'missing is neither absent nor quarantined'
 equal 'VFs of ssd0' '2' "$(vfs_in_state ready)"
 as_user green tenant-verify --tenant green --namespace 3 --length 1048576 --mode write-verify --json >/tmp/green.json
 sound /tmp/green.json
-refused as_user red homictl status | grep -qi permi || fail 'red may use the operator socket'
+refused_with 'permi' as_user red homictl status

@@ -4,10 +4,10 @@
 # timeout: 240
 write_config
 start_homid
-refused as_user red tenant-verify --tenant blue --mode none | tee /dev/stderr | grep -q TenantNotPermitted || fail 'red is not refused by name'
-refused as_user red tenant-verify --mode none | grep -q TenantAmbiguous || fail 'nobody: wrong refusal'
-refused as_user green tenant-verify --tenant blue --mode none | grep -q TenantNotPermitted || fail 'green for blue: wrong refusal'
-refused setpriv --reuid 1004 --regid 1004 --clear-groups "$(command -v tenant-verify)" --mode none | grep -q TrustRequired || fail 'amber: wrong refusal'
+refused_with 'TenantNotPermitted' as_user red tenant-verify --tenant blue --mode none
+refused_with 'TenantAmbiguous' as_user red tenant-verify --mode none
+refused_with 'TenantNotPermitted' as_user green tenant-verify --tenant blue --mode none
+refused_with 'TrustRequired' setpriv --reuid 1004 --regid 1004 --clear-groups "$(command -v tenant-verify)" --mode none
 refused as_user green tenant-verify --tenant green --namespace 2 --mode none || fail 'green has namespace 2'
 start_as_user green tenant-verify --tenant green --namespace 3 --mode none --hold >/tmp/hold
 holder=$!

@@ -14,7 +14,7 @@ wait_for 20 nothing_held 3 || fail 'something is still held'
 read -r lease vf0 vf1 < <(homictl vf alloc --tenant wide --device ssd0 --device ssd1 --queues 2)
 note "$lease: $vf0 $vf1"
 equal 'VFs leased' 2 "$(vfs_in_state leased)"
-refused homictl vf alloc --tenant wide --device ssd0 --device ssd1 | grep -q 'ssd1' || fail 'the refusal does not name ssd1'
+refused_with 'ssd1' homictl vf alloc --tenant wide --device ssd0 --device ssd1
 equal 'VFs leased after the refusal' 2 "$(vfs_in_state leased)"
 as_user red tenant-verify --tenant wide --lease "$lease" --function 1 --namespace 3 --length 1048576 --json >/tmp/reserved.json
 sound /tmp/reserved.json

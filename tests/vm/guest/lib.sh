@@ -29,6 +29,14 @@ refused() {
   printf '%s\n' "$said"
 }
 
+# refused_with PATTERN COMMAND…: the command must fail and say so. (Not `refused … | grep -q`: grep leaves at the first match,
+# and what was still to be written would fail the case.)
+refused_with() {
+  local pattern=$1 said; shift
+  said=$(refused "$@")
+  grep -qi -- "$pattern" <<<"$said" || fail "refused without '$pattern': $* said: $said"
+}
+
 # as_user NAME COMMAND…: with that user's identity and groups, no capability, and the memory lock limit of a tenant.
 as_user() {
   local name=$1; shift
