@@ -37,6 +37,7 @@
 struct daemon {
     struct config *config;
     const char *model; /* specification of the software SSD; NULL: the machine's hardware */
+    uint64_t model_digest;
     struct log log;
     struct loop *loop;
     struct hw_backend *backend;
@@ -162,7 +163,8 @@ static int open_backend(struct daemon *daemon)
     int r = model_path("model.sock", path, sizeof path);
     if (r < 0)
         return r;
-    return hw_model_new(loop_base(daemon->loop), program, path, daemon->model, &listener, &daemon->backend);
+    return hw_model_new(loop_base(daemon->loop), program, path, daemon->model, daemon->model_digest,
+                        &listener, &daemon->backend);
 }
 
 static int build(struct daemon *daemon)
@@ -201,10 +203,13 @@ static int build(struct daemon *daemon)
     return r;
 }
 
-static int run(struct config *config, const char *model)
+static int run(struct config *config, const char *model, uint64_t model_digest)
 {
-    struct daemon daemon = {
-        .config = config, .model = model, .log = log_open(config->log_level), .sockets = {.fds = {-1, -1}}};
+    struct daemon daemon = {.config = config,
+                            .model = model,
+                            .model_digest = model_digest,
+                            .log = log_open(config->log_level),
+                            .sockets = {.fds = {-1, -1}}};
     raise_descriptor_limit(&daemon);
     int r = build(&daemon);
     if (r == 0) {
@@ -225,7 +230,7 @@ static int run(struct config *config, const char *model)
 }
 
 /* Says what is wrong with a model's specification. */
-static bool model_specified(const char *text)
+static bool model_specified(const char *text, uint64_t *ret_digest)
 {
     struct model_spec *spec = NULL;
     struct spec_error error;
@@ -234,6 +239,7 @@ static bool model_specified(const char *text)
         log_write(&log, LOG_ERR, NULL, "the model's specification: %s", error.text);
         return false;
     }
+    *ret_digest = spec->digest;
     spec_free(spec);
     return true;
 }
@@ -289,11 +295,12 @@ int main(int argc, char **argv)
     }
     if (!model)
         model = config->model;
-    if (model && !model_specified(model)) {
+    uint64_t digest = 0;
+    if (model && !model_specified(model, &digest)) {
         config_free(config);
         return EX_CONFIG;
     }
-    int status = check ? EXIT_SUCCESS : run(config, model);
+    int status = check ? EXIT_SUCCESS : run(config, model, digest);
     if (check)
         printf("%s: the configuration is right\n", path);
     config_free(config);

@@ -229,9 +229,9 @@ int hw_linux_new(struct event_base *base, const char *program, const struct hw_l
 /*
  * The software SSD's backend. Joins the model process that listens on the socket `path`, or has `program`
  * start one (`homid --model-process`) with `spec`, a specification that was checked. A process that is joined
- * keeps its own. It outlives homid.
+ * keeps its own, which an event names where its digest differs. It outlives homid.
  */
 int hw_model_new(struct event_base *base, const char *program, const char *path, const char *spec,
-                 const struct hw_listener *listener, struct hw_backend **ret_backend);
+                 uint64_t digest, const struct hw_listener *listener, struct hw_backend **ret_backend);
 
 #endif

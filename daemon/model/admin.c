@@ -126,10 +126,10 @@ static void serve_one(struct function *function, const struct nvme_command *comm
     const struct fault_spec *fault =
         faults_command(&function->device->faults, function->index, 0, command->opcode);
 
-    if (fault && fault->action == FAULT_FATAL) {
-        controller_fail(function, "made so by a fault");
+    if (fault && fault_is_lethal(function, fault))
         return;
-    }
+    if (fault && fault->action == FAULT_EVENT)
+        event_raise_value(function, fault->event);
     uint16_t status = fault && fault->action == FAULT_FAIL ? fault->status : execute_with_data(&call);
     if (status == STATUS_LATER)
         return;

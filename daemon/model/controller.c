@@ -24,6 +24,7 @@ enum {
     CSTS_FATAL = 2,
     CSTS_SHUTDOWN_COMPLETE = 2 << 2,
     CSTS_SHUTDOWN_MASK = 3 << 2,
+    REGISTERS_BYTES = 0x1000,
     ADMIN_ENTRIES_MIN = 2,
 };
 
@@ -74,6 +75,15 @@ void controller_fail(struct function *function, const char *reason)
     function->enabled = false;
     set32(function, REGISTER_CSTS, controller_status(function) | CSTS_FATAL);
     /* Whoever waits for an interrupt looks at the status then. */
+    completion_signal(function, 0);
+}
+
+void controller_vanish(struct function *function)
+{
+    function->enabled = false;
+    function->ready_at = 0;
+    function->configuration = UINT32_MAX;
+    memset(function->bar, 0xff, REGISTERS_BYTES);
     completion_signal(function, 0);
 }
 
@@ -164,6 +174,8 @@ void controller_registers(struct function *function)
     if (configuration == before)
         return;
     function->configuration = configuration;
+    if (function->device->absent)
+        return;
     if (before & CC_ENABLE && !(configuration & CC_ENABLE))
         controller_reset(function);
     else if (!(before & CC_ENABLE) && configuration & CC_ENABLE)

@@ -23,7 +23,14 @@ struct device {
     struct namespace *namespaces[SPEC_NAMESPACE_ID_MAX + 1]; /* by id */
     struct faults faults;
     uint16_t queues_free, interrupts_free; /* flexible resources in the pool */
+
+    bool absent;         /* taken away */
+    uint64_t back_at;    /* when it returns; 0: not by itself */
+    unsigned wanted;     /* enum device_act bits that a poller found a reason for */
+    uint64_t absent_for; /* milliseconds, of a wanted removal */
 };
+
+enum device_act { DEVICE_ACT_RESET = 1, DEVICE_ACT_REMOVE = 2 };
 
 /* What the controller of a command is: a VF's, or the PF's. */
 struct admin_call {
@@ -50,12 +57,26 @@ int device_set_functions(struct device *device, unsigned count);
 uint16_t virtualization_management(struct admin_call *call); /* of the PF only */
 /* A VF has what it needs to be brought online (section 8.26). */
 bool function_usable(const struct function *function);
+/* A controller that goes offline loses its resources, and whoever uses it finds it dead. */
+void function_take_offline(struct function *function, const char *reason);
+
+/* ---- life.c: what happens to the whole device; each is told as news ---- */
+
 void device_reset(struct device *device); /* of the PF: takes every VF offline */
+/* Taken away for so many milliseconds (0: until device_return): registers read all ones, jobs find nothing.
+ */
+void device_remove(struct device *device, uint64_t milliseconds);
+void device_return(struct device *device); /* with no VF enabled; its namespaces kept what they held */
+/* Has that done as soon as somebody holds the lock alone. Any thread that holds it shared. */
+void device_want(struct function *function, enum device_act act, uint64_t milliseconds);
+void device_act(struct device *device); /* does what is wanted */
 
 /* ---- function.c ---- */
 
 int function_open(struct function *function);
 void function_close(struct function *function);
+/* The open function whose BAR or domain is the memfd of this inode; NULL: none any more. */
+struct function *function_of(const struct world *world, ino_t inode);
 
 /* ---- admin commands by what they do: a status each ---- */
 

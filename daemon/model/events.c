@@ -39,6 +39,11 @@ void event_raise(struct function *function, uint8_t type, uint8_t information, u
     deliver(function);
 }
 
+void event_raise_value(struct function *function, uint32_t value)
+{
+    event_raise(function, value & 7, (uint8_t)(value >> 8), (uint8_t)(value >> 16));
+}
+
 void event_request(struct function *function, uint16_t cid)
 {
     function->event_requests[function->event_request_count++] = cid;

@@ -16,6 +16,9 @@ enum fault_action {
     FAULT_FAIL,      /* it completes with `status` and does nothing */
     FAULT_CORRUPT,   /* a read returns data with one byte turned */
     FAULT_FATAL,     /* the controller fails: CSTS.CFS */
+    FAULT_EVENT,     /* it is carried out, and the controller raises the asynchronous event `event` */
+    FAULT_RESET,     /* the PF is reset; a command is lost with it, a step goes on */
+    FAULT_REMOVE,    /* the device is taken away, for `milliseconds` (0: for good); likewise */
     FAULT_STEP_FAIL, /* a step of the device's life fails with errno `status` */
     FAULT_STEP_HANG, /* it takes `milliseconds` (0: for ever) */
 };
@@ -46,6 +49,7 @@ struct fault_spec {
     uint64_t count; /* then it fires so often; 0: always */
     uint64_t milliseconds;
     uint16_t status;
+    uint32_t event; /* DW0 of its completion (section 5.2) */
 };
 
 struct fault {

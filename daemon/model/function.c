@@ -2,6 +2,7 @@
 /* Opening and closing a VF: its BAR, its domain and its eventfds come and go. */
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -24,8 +25,40 @@ static int event_new(int *ret_fd)
     return 0;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    ino_t left = ((const struct function_key *)a)->inode, right = ((const struct function_key *)b)->inode;
+
+    return left < right ? -1 : left > right;
+}
+
+static int key_add(struct function *function, struct function_key *key)
+{
+    key->function = function;
+    if (tsearch(key, &function->device->world->open, compare_keys))
+        return 0;
+    key->inode = 0;
+    return -ENOMEM;
+}
+
+static void key_remove(struct function *function, struct function_key *key)
+{
+    if (key->inode)
+        tdelete(key, &function->device->world->open, compare_keys);
+    key->inode = 0;
+}
+
+struct function *function_of(const struct world *world, ino_t inode)
+{
+    const struct function_key wanted = {.inode = inode};
+    struct function_key *const *found = tfind(&wanted, &world->open, compare_keys);
+
+    return found ? (*found)->function : NULL;
+}
+
 /* A memfd tells one open of a function from every other by its inode. */
-static int memory_new(const char *name, uint64_t bytes, int *ret_fd, ino_t *ret_inode)
+static int memory_new(struct function *function, const char *name, uint64_t bytes, int *ret_fd,
+                      struct function_key *key)
 {
     struct stat status;
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -39,8 +72,8 @@ static int memory_new(const char *name, uint64_t bytes, int *ret_fd, ino_t *ret_
         return r;
     }
     *ret_fd = fd;
-    *ret_inode = status.st_ino;
-    return 0;
+    key->inode = status.st_ino;
+    return key_add(function, key);
 }
 
 /* Registers, then the doorbells of every queue that it may have, then a page with the wake word. */
@@ -49,7 +82,7 @@ static int bar_new(struct function *function)
     uint64_t doorbells = (uint64_t)function->queues * 2 << function->doorbell_shift;
     uint64_t bytes = DOORBELLS + (doorbells + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES;
 
-    int r = memory_new("homi-bar", bytes, &function->bar_fd, &function->bar_inode);
+    int r = memory_new(function, "homi-bar", bytes, &function->bar_fd, &function->bar_key);
     if (r < 0)
         return r;
     void *bar = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, function->bar_fd, 0);
@@ -82,7 +115,7 @@ int function_open(struct function *function)
     if (r == 0)
         r = bar_new(function);
     if (r == 0)
-        r = memory_new("homi-iommu", 0, &function->domain_fd, &function->domain_inode);
+        r = memory_new(function, "homi-iommu", 0, &function->domain_fd, &function->domain_key);
     if (r == 0)
         r = event_new(&function->wake_fd);
     if (r == 0)
@@ -134,5 +167,6 @@ void function_close(struct function *function)
     close_one(function->domain_fd);
     close_one(function->request_fd);
     close_one(function->error_fd);
-    function->bar_inode = function->domain_inode = 0;
+    key_remove(function, &function->bar_key);
+    key_remove(function, &function->domain_key);
 }

@@ -25,7 +25,7 @@
 
 struct device;
 struct poller;
-struct fault;
+struct fault_spec;
 
 struct completion_queue {
     bool present, interrupts, phase;
@@ -54,6 +54,12 @@ struct deferred {
 
 enum function_wakefulness { FUNCTION_ASLEEP, FUNCTION_AWAKE, FUNCTION_WAITING };
 
+/* What tells an open function from every other: the inode of a memfd of it. */
+struct function_key {
+    ino_t inode; /* 0: not open */
+    struct function *function;
+};
+
 struct function {
     struct device *device;
     unsigned index; /* of the VF, 0-based */
@@ -64,7 +70,7 @@ struct function {
     /* -- while open -- */
     bool open;
     int bar_fd, wake_fd, domain_fd, request_fd, error_fd;
-    ino_t bar_inode, domain_inode;
+    struct function_key bar_key, domain_key;
     int vectors[HW_INTERRUPTS_MAX];
     unsigned vector_count;
     uint8_t *bar;
@@ -112,7 +118,8 @@ void controller_registers(struct function *function); /* acts on what was writte
 void controller_tick(struct function *function, uint64_t now);
 void controller_reset(struct function *function);
 void controller_fail(struct function *function, const char *reason); /* CSTS.CFS */
-uint32_t controller_status(const struct function *function);         /* CSTS */
+void controller_vanish(struct function *function);           /* from now on its registers read all ones */
+uint32_t controller_status(const struct function *function); /* CSTS */
 
 /* ---- queues.c ---- */
 
@@ -154,9 +161,13 @@ void io_serve(struct function *function, struct submission_queue *queue, unsigne
 
 void admin_serve(struct function *function);
 
+/* Carries out a fault that a command does not survive. false: it is not one of these. */
+bool fault_is_lethal(struct function *function, const struct fault_spec *fault);
+
 /* ---- events.c: asynchronous events (section 5.2) ---- */
 
 void event_raise(struct function *function, uint8_t type, uint8_t information, uint8_t page);
+void event_raise_value(struct function *function, uint32_t value); /* DW0 of its completion */
 void event_request(struct function *function, uint16_t cid);
 void event_page_read(struct function *function, uint8_t page);
 void event_namespace_changed(struct function *function, uint32_t nsid);

@@ -169,10 +169,8 @@ static void carry_out(struct function *function, struct submission_queue *queue,
 
     if (function->device->faults.count)
         fault = faults_command(&function->device->faults, function->index, queue->id, command->opcode);
-    if (fault && fault->action == FAULT_FATAL) {
-        controller_fail(function, "made so by a fault");
+    if (fault && fault_is_lethal(function, fault))
         return;
-    }
     if (fault && fault->action == FAULT_DELAY)
         due = world_now() + fault->milliseconds;
     if (fault && fault->action == FAULT_DROP)
@@ -183,6 +181,8 @@ static void carry_out(struct function *function, struct submission_queue *queue,
                   command->opcode, queue->id);
     if (fault && fault->action == FAULT_CORRUPT)
         corrupt(function, command);
+    if (fault && fault->action == FAULT_EVENT)
+        event_raise_value(function, fault->event);
     if (due)
         completion_defer(function, queue, command->cid, status, 0, due);
     else

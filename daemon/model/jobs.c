@@ -26,7 +26,7 @@ static struct device *find_device(const struct job *job, const struct job_device
 {
     for (size_t i = 0; i < job->world->device_count; i++) {
         struct device *device = job->world->devices[i];
-        if ((!*wanted->serial || strcmp(wanted->serial, device->spec->serial) == 0) &&
+        if (!device->absent && (!*wanted->serial || strcmp(wanted->serial, device->spec->serial) == 0) &&
             (!*wanted->address || strcmp(wanted->address, device->address) == 0))
             return device;
     }
@@ -46,28 +46,21 @@ static struct function *find_function(const struct job *job, const struct job_de
     return NULL;
 }
 
-static ino_t inode(int fd)
-{
-    struct stat status;
-
-    return fstat(fd, &status) == 0 ? status.st_ino : 0;
-}
-
 /* The open function that a descriptor belongs to. */
 static struct function *find_open(const struct job *job, int fd)
 {
-    ino_t number = inode(fd);
+    struct stat status;
+    struct function *function = fstat(fd, &status) == 0 ? function_of(job->world, status.st_ino) : NULL;
 
-    for (size_t i = 0; i < job->world->device_count; i++) {
-        struct device *device = job->world->devices[i];
-        for (unsigned k = 0; k < device->functions_enabled; k++) {
-            struct function *function = &device->functions[k];
-            if (function->open && (function->domain_inode == number || function->bar_inode == number))
-                return function;
-        }
-    }
-    helper_fail(job->output, -ENODEV, "the function was closed");
-    return NULL;
+    if (!function)
+        helper_fail(job->output, -ENODEV, "the function was closed");
+    return function;
+}
+
+static bool absent(const struct job *job, const struct device *device)
+{
+    helper_fail(job->output, -ENODEV, "%s was removed", device->spec->serial);
+    return true;
 }
 
 /* true: the step fails, or its answer waits. */
@@ -77,6 +70,13 @@ static bool faulty(struct job *job, struct device *device, enum fault_step step,
 
     if (!fault)
         return false;
+    if (fault->action == FAULT_RESET || fault->action == FAULT_REMOVE) {
+        if (fault->action == FAULT_RESET)
+            device_reset(device);
+        else
+            device_remove(device, fault->milliseconds);
+        return device->absent && absent(job, device);
+    }
     if (fault->action == FAULT_STEP_HANG) {
         job->later = fault->milliseconds ? fault->milliseconds : JOB_NEVER;
         return job->later == JOB_NEVER;

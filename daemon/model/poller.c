@@ -51,6 +51,11 @@ static bool registers_changed(const struct function *function)
     return le32toh(*(volatile uint32_t *)(function->bar + 0x14)) != function->configuration;
 }
 
+void poller_attend(struct function *function)
+{
+    function->attention = function->poller->attention = true;
+}
+
 /* Whether there was anything to do. */
 static bool look(struct function *function)
 {
@@ -58,7 +63,7 @@ static bool look(struct function *function)
 
     if (registers_changed(function) ||
         (function->enabled && submission_pending(function, &function->submission[0]))) {
-        function->attention = function->poller->attention = true;
+        poller_attend(function);
         return true;
     }
     for (unsigned i = 0; function->enabled && i < function->active_count; i++) {
@@ -77,7 +82,7 @@ static void expire(struct function *function)
     if (function->deferred_count)
         completions_due(function, world_now());
     if (function->ready_at && function->ready_at <= world_now())
-        function->attention = function->poller->attention = true;
+        poller_attend(function);
 }
 
 static void put_to_sleep(struct function *function)
@@ -122,6 +127,7 @@ static void attend(struct poller *poller)
             controller_tick(function, world_now());
             if (function->enabled)
                 admin_serve(function);
+            device_act(function->device);
         }
     }
     world_leave(poller->world);

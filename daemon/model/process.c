@@ -19,6 +19,7 @@ struct service {
     struct event_base *base;
     struct world *world;
     struct event *listening, *terminate, *interrupt;
+    struct event *news, *tick; /* of the world's */
     LIST_HEAD(, connection) connections;
 };
 
@@ -29,6 +30,8 @@ struct connection {
     int socket;
     struct event *readable, *later;
     bool answering; /* an answer is still due */
+    bool waiting;   /* for news */
+    uint64_t seen;
     struct helper_inbox inbox;
     struct helper_output output;
     struct helper_body answer;
@@ -63,6 +66,61 @@ static void on_later(evutil_socket_t fd, short events, void *user)
     answer(user);
 }
 
+/* Answers a connection that waits for news, when there is any. */
+static void answer_news(struct connection *connection)
+{
+    struct model_news news;
+
+    if (!world_news(connection->service->world, connection->seen, &news))
+        return;
+    memcpy(connection->answer.data, &news, sizeof(news));
+    connection->output.bytes = sizeof(news);
+    connection->waiting = false;
+    answer(connection);
+}
+
+static void wait_for_news(struct connection *connection)
+{
+    struct job_news request;
+
+    memcpy(&request, connection->inbox.body.data, sizeof(request));
+    connection->output = (struct helper_output){.data = connection->answer.data};
+    connection->answering = connection->waiting = true;
+    connection->seen = request.seen;
+    answer_news(connection);
+}
+
+static void on_tick(evutil_socket_t fd, short events, void *user)
+{
+    struct service *service = user;
+    uint64_t next = world_tick(service->world), now = world_now();
+    (void)fd;
+    (void)events;
+
+    if (!next)
+        return;
+    uint64_t rest = next > now ? next - now : 0;
+    const struct timeval pause = {.tv_sec = (time_t)(rest / 1000),
+                                  .tv_usec = (suseconds_t)(rest % 1000 * 1000)};
+    event_add(service->tick, &pause);
+}
+
+static void on_news(evutil_socket_t fd, short events, void *user)
+{
+    struct service *service = user;
+    struct connection *connection, *next;
+    uint64_t count;
+
+    if (read(fd, &count, sizeof(count)) < 0)
+        return;
+    for (connection = LIST_FIRST(&service->connections); connection; connection = next) {
+        next = LIST_NEXT(connection, link);
+        if (connection->waiting)
+            answer_news(connection);
+    }
+    on_tick(-1, events, service);
+}
+
 static void carry_out(struct connection *connection)
 {
     const struct helper_input input = {.data = connection->inbox.body.data,
@@ -95,7 +153,10 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
         return;
     }
     int r = helper_receive(connection->socket, &connection->inbox);
-    if (r == 1)
+    if (r == 1 && connection->inbox.body.job == MODEL_JOB_NEWS &&
+        connection->inbox.body.bytes == sizeof(struct job_news))
+        wait_for_news(connection);
+    else if (r == 1)
         carry_out(connection);
     else if (r < 0 && r != -EAGAIN)
         connection_free(connection);
@@ -140,16 +201,20 @@ static int service_start(struct service *service, int listener)
     service->listening = event_new(service->base, listener, EV_READ | EV_PERSIST, on_listening, service);
     service->terminate = evsignal_new(service->base, SIGTERM, on_signal, service);
     service->interrupt = evsignal_new(service->base, SIGINT, on_signal, service);
-    if (!service->listening || !service->terminate || !service->interrupt ||
-        event_add(service->listening, NULL) < 0 || event_add(service->terminate, NULL) < 0 ||
-        event_add(service->interrupt, NULL) < 0)
+    service->news = event_new(service->base, service->world->news_fd, EV_READ | EV_PERSIST, on_news, service);
+    service->tick = evtimer_new(service->base, on_tick, service);
+    if (!service->listening || !service->terminate || !service->interrupt || !service->news ||
+        !service->tick || event_add(service->listening, NULL) < 0 ||
+        event_add(service->terminate, NULL) < 0 || event_add(service->interrupt, NULL) < 0 ||
+        event_add(service->news, NULL) < 0)
         return -ENOMEM;
     return 0;
 }
 
 static void service_end(struct service *service)
 {
-    struct event *const events[] = {service->listening, service->terminate, service->interrupt};
+    struct event *const events[] = {service->listening, service->terminate, service->interrupt, service->news,
+                                    service->tick};
 
     while (!LIST_EMPTY(&service->connections))
         connection_free(LIST_FIRST(&service->connections));

@@ -278,8 +278,9 @@ static int optional(struct object *object, const char *key, int maximum)
 
 static void read_fault(struct object *object, struct fault_spec *fault)
 {
-    static const char *const actions[] = {"delay", "drop", "fail", "corrupt", "fatal", NULL};
-    static const char *const step_actions[] = {"fail", "hang", NULL};
+    static const char *const actions[] = {"delay", "drop",  "fail",   "corrupt", "fatal",
+                                          "event", "reset", "remove", NULL};
+    static const char *const step_actions[] = {"reset", "remove", "fail", "hang", NULL};
     static const char *const steps[] = {"none",
                                         "probe",
                                         "setFunctions",
@@ -296,10 +297,12 @@ static void read_fault(struct object *object, struct fault_spec *fault)
     if (!object->json)
         return;
     fault->step = choice(object, "step", steps);
-    if (fault->step == STEP_NONE)
+    if (!find(object, "action"))
+        refuse(object, "action", "is missing");
+    else if (fault->step == STEP_NONE)
         fault->action = choice(object, "action", actions);
     else
-        fault->action = FAULT_STEP_FAIL + choice(object, "action", step_actions);
+        fault->action = FAULT_RESET + choice(object, "action", step_actions);
     fault->function = optional(object, "virtualFunction", HW_FUNCTIONS_MAX - 1);
     fault->queue = optional(object, "queue", UINT16_MAX);
     fault->opcode = optional(object, "opcode", UINT8_MAX);
@@ -307,7 +310,8 @@ static void read_fault(struct object *object, struct fault_spec *fault)
     fault->count = number(object, "count", 0, UINT32_MAX, 0);
     fault->milliseconds = number(object, "milliseconds", 0, 3600000, 0);
     fault->status = (uint16_t)number(object, "status", 1, 0x7ff, fault->step ? EIO : 6);
-    end(object, " step action virtualFunction queue opcode after count milliseconds status ");
+    fault->event = (uint32_t)number(object, "event", 0, 0xffffff, 0);
+    end(object, " step action virtualFunction queue opcode after count milliseconds status event ");
     if (fault->step && (fault->queue != FAULT_ANY || fault->opcode != FAULT_ANY))
         refuse(object, "step", "takes neither queue nor opcode");
     if (fault->action == FAULT_DELAY && fault->milliseconds == 0)
@@ -409,6 +413,16 @@ static int load(const char *source, json_object **ret_json, struct spec_error *e
     return 0;
 }
 
+/* FNV-1a. */
+static uint64_t digest(json_object *json)
+{
+    uint64_t value = UINT64_C(0xcbf29ce484222325);
+
+    for (const char *at = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN); *at; at++)
+        value = (value ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
+    return value;
+}
+
 int spec_parse(const char *source, struct model_spec **ret_spec, struct spec_error *ret_error)
 {
     struct reader reader = {.error = ret_error};
@@ -419,8 +433,10 @@ int spec_parse(const char *source, struct model_spec **ret_spec, struct spec_err
     if (r < 0)
         return r;
     spec = calloc(1, sizeof(*spec));
-    if (spec)
+    if (spec) {
+        spec->digest = digest(top.json);
         read_all(&top, spec);
+    }
     json_object_put(top.json);
     if (!spec)
         return -ENOMEM;

@@ -48,6 +48,7 @@ struct device_spec {
 };
 
 struct model_spec {
+    uint64_t digest; /* of the text, spaces apart: tells one specification from another */
     struct device_spec *devices;
     size_t device_count;
     unsigned pollers;

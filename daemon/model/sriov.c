@@ -18,8 +18,7 @@ bool function_usable(const struct function *function)
     return function->online && function->index < function->device->functions_enabled;
 }
 
-/* A controller that goes offline loses its resources, and whoever uses it finds it dead. */
-static void take_offline(struct function *function, const char *reason)
+void function_take_offline(struct function *function, const char *reason)
 {
     struct device *device = function->device;
 
@@ -42,15 +41,9 @@ int device_set_functions(struct device *device, unsigned count)
     if (count != 0 && device->functions_enabled != 0)
         return -EBUSY;
     for (unsigned i = count; i < device->functions_enabled; i++)
-        take_offline(&device->functions[i], "VF Enable was cleared");
+        function_take_offline(&device->functions[i], "VF Enable was cleared");
     device->functions_enabled = count;
     return 0;
-}
-
-void device_reset(struct device *device)
-{
-    for (unsigned i = 0; i < device->spec->functions; i++)
-        take_offline(&device->functions[i], "the physical function was reset");
 }
 
 static uint16_t assign(struct device *device, struct function *function, unsigned kind, uint32_t count)
@@ -92,7 +85,7 @@ uint16_t virtualization_management(struct admin_call *call)
         return SPECIFIC(INVALID_CTRL_ID);
     struct function *function = &device->functions[id - 1];
     switch (action) {
-    case ACTION_OFFLINE: take_offline(function, "taken offline"); return 0;
+    case ACTION_OFFLINE: function_take_offline(function, "taken offline"); return 0;
     case ACTION_ONLINE: return bring_online(function);
     default: break;
     }

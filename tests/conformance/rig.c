@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "daemon/model/process.h"
+#include "daemon/model/spec.h"
 
 enum {
     WAIT_MILLISECONDS = 20000,
@@ -64,26 +65,36 @@ static void start_model(struct rig *rig, const char *spec, struct sockaddr_un *a
     close(listener);
 }
 
+static uint64_t spec_digest(const char *text)
+{
+    struct model_spec *spec = NULL;
+    struct spec_error error;
+
+    need(spec_parse(text, &spec, &error) == 0, error.text);
+    uint64_t digest = spec->digest;
+    spec_free(spec);
+    return digest;
+}
+
 /* ---- operations ---- */
+
+static void note(struct rig *rig, enum hw_event event, const char *text)
+{
+    rig->last_event = event;
+    rig->events++;
+    snprintf(rig->last_text, sizeof(rig->last_text), "%s", text ? text : "");
+}
 
 static void device_event(void *user, struct hw_device *device, enum hw_event event, const char *text)
 {
-    struct rig *rig = user;
     (void)device;
-    (void)text;
-
-    rig->last_event = event;
-    rig->events++;
+    note(user, event, text);
 }
 
 static void function_event(void *user, struct hw_function *function, enum hw_event event, const char *text)
 {
-    struct rig *rig = user;
     (void)function;
-    (void)text;
-
-    rig->last_event = event;
-    rig->events++;
+    note(user, event, text);
 }
 
 /* Keeps what the pointers of a result point to: which of them it is, the caller knows. */
@@ -147,9 +158,31 @@ void rig_run(struct rig *rig, unsigned milliseconds)
     } while (now() < end);
 }
 
-struct rig *rig_new(const char *spec)
+bool rig_event(struct rig *rig, enum hw_event event)
+{
+    uint64_t end = now() + COMMAND_MILLISECONDS;
+
+    while (rig->events == 0 || rig->last_event != event) {
+        if (now() >= end)
+            return false;
+        rig_run(rig, 1);
+    }
+    return true;
+}
+
+void rig_join(struct rig *rig, struct rig *other, const char *spec)
 {
     static const struct hw_listener listener = {device_event, function_event};
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/model.sock", rig->directory);
+    errno =
+        -hw_model_new(other->base, "/nonexistent", path, spec, spec_digest(spec), &listener, &other->backend);
+    need(errno == 0, "backend");
+}
+
+struct rig *rig_new(const char *spec)
+{
     struct rig *rig = calloc(1, sizeof(*rig));
     struct sockaddr_un address;
 
@@ -161,8 +194,7 @@ struct rig *rig_new(const char *spec)
     need(rig->base && rig->memfd >= 0 && ftruncate(rig->memfd, RIG_BYTES) == 0, "memory of the rig");
     rig->memory = mmap(NULL, RIG_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, rig->memfd, 0);
     need(rig->memory != MAP_FAILED, "memory of the rig");
-    errno = -hw_model_new(rig->base, "/nonexistent", address.sun_path, "", &listener, &rig->backend);
-    need(errno == 0, "backend");
+    rig_join(rig, rig, spec);
     const struct hw_device_selector selector = {.name = "rig", .serial = "RIG"};
     need(rig->backend->device_new(rig->backend, &selector, rig, &rig->device) == 0, "device");
     return rig;
@@ -179,10 +211,12 @@ void rig_free(struct rig *rig)
     event_base_free(rig->base);
     munmap(rig->memory, RIG_BYTES);
     close(rig->memfd);
-    kill(rig->model, SIGTERM);
-    int status = 0;
-    waitpid(rig->model, &status, 0);
-    need(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the model's end");
+    if (rig->model > 0) {
+        int status = 0;
+        kill(rig->model, SIGTERM);
+        waitpid(rig->model, &status, 0);
+        need(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the model's end");
+    }
     snprintf(path, sizeof(path), "%s/model.sock", rig->directory);
     unlink(path);
     rmdir(rig->directory);

@@ -37,7 +37,8 @@ struct rig {
     int memfd;
     enum hw_event last_event;
     unsigned events;
-    pid_t model; /* that the rig started */
+    char last_text[HW_REASON_BYTES];
+    pid_t model; /* that the rig started; -1: it ended */
     char directory[64];
     /* how the last operation ended */
     bool done;
@@ -66,12 +67,16 @@ struct lane_result {
 /* A rig on a software SSD of this specification (its first device), in a process of its own. */
 struct rig *rig_new(const char *spec);
 void rig_free(struct rig *rig);
+/* Another backend on the same software SSD, which asks for `spec`; its events go to *other. */
+void rig_join(struct rig *rig, struct rig *other, const char *spec);
 
 /* hw_done that keeps the result; user is the rig. */
 void rig_done(void *user, const struct hw_result *result);
 /* Runs the loop until an operation ended; aborts after 20 s. Its error. */
 int rig_wait(struct rig *rig);
 void rig_run(struct rig *rig, unsigned milliseconds); /* lets the event loop run so long */
+/* Whether the last event is, or within 5 s becomes, this one. */
+bool rig_event(struct rig *rig, enum hw_event event);
 
 /* Enables `functions` VFs, gives each queues and interrupts, and brings them online. */
 int rig_provision(struct rig *rig, unsigned functions, unsigned queues, unsigned interrupts);

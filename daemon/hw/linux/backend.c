@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "daemon/hw/linux/uevents.h"
+#include "daemon/hw/model/news.h"
 
 enum {
     HELPERS_MAX = 32,
@@ -340,6 +341,7 @@ static void linux_free(struct hw_backend *interface)
     struct hw_device *device;
 
     uevents_free(backend->uevents);
+    model_news_free(backend->news);
     while ((function = TAILQ_FIRST(&backend->functions)))
         function_free(function);
     while ((device = TAILQ_FIRST(&backend->devices)))

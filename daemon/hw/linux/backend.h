@@ -16,14 +16,16 @@
 
 struct operation;
 struct uevents;
+struct model_news_reader;
 
 struct linux_backend {
     struct hw_backend interface; /* first: a hw_backend is cast to this */
     struct event_base *base;
     struct helper_pool *pool;
     struct hw_listener listener;
-    struct event *watch; /* looks at every opened function now and then */
-    struct uevents *uevents;
+    struct event *watch;            /* looks at every opened function now and then */
+    struct uevents *uevents;        /* what happens to devices is told by the kernel, */
+    struct model_news_reader *news; /* or by the software SSD */
     TAILQ_HEAD(, operation) operations;
     TAILQ_HEAD(, hw_device) devices;
     TAILQ_HEAD(, hw_function) functions;

@@ -16,6 +16,7 @@
 
 #include "daemon/helper_process.h"
 #include "daemon/hw/linux/backend.h"
+#include "daemon/hw/model/news.h"
 
 enum {
     CONNECTIONS_MAX = 32,
@@ -117,7 +118,7 @@ static int start_or_join(const char *program, const char *path, const char *spec
 }
 
 int hw_model_new(struct event_base *base, const char *program, const char *path, const char *spec,
-                 const struct hw_listener *listener, struct hw_backend **ret_backend)
+                 uint64_t digest, const struct hw_listener *listener, struct hw_backend **ret_backend)
 {
     struct linux_backend *backend;
     struct helper_pool *pool;
@@ -131,6 +132,11 @@ int hw_model_new(struct event_base *base, const char *program, const char *path,
     r = backend_new(base, "model", pool, listener, &backend);
     if (r < 0)
         return r;
+    r = model_news_new(backend, path, digest, &backend->news);
+    if (r < 0) {
+        hw_backend_free(&backend->interface);
+        return r;
+    }
     *ret_backend = &backend->interface;
     return 0;
 }
