@@ -26,7 +26,18 @@ bench-datapath: $(BUILD)/bench/datapath ## Measure the data path against its flo
 	$< --json $(BUILD)/bench/datapath.json
 .PHONY: bench-datapath
 
-bench: bench-datapath ## Run the benchmarks that need no device and no root
+# The control path's run homid as it was built, with the software SSD.
+BENCH_CONTROL := $(call obj,$(addprefix bench/control/,rig.c wire.c figures.c))
+$(BUILD)/bench/control: $(call obj,bench/control/control.c bench/control/echo.c) $(BENCH_CONTROL) | $(BUILD)/homid
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+bench-control: $(BUILD)/bench/control ## Measure homid's calls beside a raw epoll echo, into build/bench/control.json
+	$< --json $(BUILD)/bench/control.json
+.PHONY: bench-control
+
+bench: bench-datapath bench-control ## Run the benchmarks that need no device and no root
 .PHONY: bench
 
 bench-report: ## Draw the figures of the last bench-datapath into build/bench/report.html (gnuplot)
