@@ -9,6 +9,7 @@
 #include "proto/fds.h"
 #include "proto/inbox.h"
 #include "proto/json.h"
+#include "proto/json_text.h"
 #include "proto/outbox.h"
 
 struct varlink_connection {
@@ -46,45 +47,44 @@ void varlink_connection_free(struct varlink_connection *connection)
     free(connection);
 }
 
-/* Puts a value into an object and gives it up in any case; false when memory ran out. */
-static bool put(json_object *object, const char *key, json_object *value)
+/* A member of the message. */
+static void add_member(struct json_text *text, const char *key)
 {
-    if (value && json_object_object_add(object, key, value) == 0) {
-        return true;
-    }
-    json_object_put(value);
-    return false;
+    json_text_add(text, text->length > 0 ? "," : "{", 1);
+    json_text_string(text, key, strlen(key));
+    json_text_add(text, ":", 1);
 }
 
 /* Sends {KEY: NAME, "parameters": PARAMETERS, FLAG: true}; each part is left out when NULL (or empty). */
 static int send_message(struct varlink_connection *connection, const char *key, const char *name,
                         json_object *parameters, const char *flag, const int *fds, unsigned fd_count)
 {
-    json_object *object = json_object_new_object();
-    const char *text = NULL;
-    size_t length = 0;
-    int r = -ENOMEM;
+    struct json_text text = {0};
+    int r;
 
-    if (!object || (name && !put(object, key, json_object_new_string(name))) ||
-        (parameters && json_object_object_length(parameters) > 0 &&
-         !put(object, "parameters", json_object_get(parameters))) ||
-        (flag && !put(object, flag, json_object_new_boolean(true)))) {
-        goto out;
+    if (name) {
+        add_member(&text, key);
+        json_text_string(&text, name, strlen(name));
     }
-    text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-                                             &length);
-    if (!text) {
-        goto out;
+    if (parameters && json_object_object_length(parameters) > 0) {
+        add_member(&text, "parameters");
+        json_text_value(&text, parameters);
     }
-    if (fd_count > VARLINK_FDS_MAX) {
+    if (flag) {
+        add_member(&text, flag);
+        json_text_add(&text, "true", 4);
+    }
+    json_text_add(&text, text.length > 0 ? "}" : "{}", text.length > 0 ? 2 : 3); /* with its NUL */
+    if (text.failed) {
+        r = -ENOMEM;
+    } else if (fd_count > VARLINK_FDS_MAX) {
         r = -EMFILE;
-    } else if (length + 1 > VARLINK_MESSAGE_BYTES_MAX) {
+    } else if (text.length > VARLINK_MESSAGE_BYTES_MAX) {
         r = -E2BIG;
     } else {
-        r = outbox_add(&connection->out, text, length + 1, fds, fd_count);
+        r = outbox_add(&connection->out, text.bytes, text.length, fds, fd_count);
     }
-out:
-    json_object_put(object);
+    free(text.bytes);
     return r;
 }
 
@@ -208,10 +208,12 @@ static int complete_parameters(struct varlink_message *message)
     if (message->parameters) {
         return 0;
     }
-    if (!put(message->object, "parameters", json_object_new_object())) {
+    message->parameters = json_object_new_object();
+    if (!message->parameters ||
+        json_object_object_add(message->object, "parameters", message->parameters) < 0) {
+        json_object_put(message->parameters);
         return -ENOMEM;
     }
-    message->parameters = json_object_object_get(message->object, "parameters");
     return 0;
 }
 

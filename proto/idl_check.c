@@ -93,26 +93,58 @@ static int check_map(const struct idl_type *type, json_object *value, const stru
     return 0;
 }
 
-static int check_struct(const struct idl_type *type, json_object *value, const struct path *path,
-                        char **ret_field)
+/* The field of a member, looked for first where it stands when members come in the order of the definition.
+ */
+static const struct idl_field *find_member(const struct idl_type *type, const char *name, size_t *next)
 {
-    int r;
-
-    for (size_t i = 0; i < type->field_count; i++) {
-        struct path inner = {.parent = path, .name = type->fields[i].name};
-        r = check(type->fields[i].type, json_object_object_get(value, inner.name), &inner, ret_field);
-        if (r) {
-            return r;
+    for (size_t i = *next; i < type->field_count; i++) {
+        if (strcmp(type->fields[i].name, name) == 0) {
+            *next = i + 1;
+            return &type->fields[i];
         }
     }
-    json_object_object_foreach (value, key, member) {
-        struct path inner = {.parent = path, .name = key};
-        (void)member;
-        if (!find_field(type, key)) {
+    return find_field(type, name);
+}
+
+/* A field that the value does not have, or has as null. */
+static int check_absent(const struct idl_type *type, json_object *value, const struct path *path,
+                        char **ret_field)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        struct path inner = {.parent = path, .name = type->fields[i].name};
+        if (!type->fields[i].type->nullable && !json_object_object_get(value, inner.name)) {
             return refuse(&inner, ret_field);
         }
     }
     return 0;
+}
+
+static size_t required_count(const struct idl_type *type)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        count += !type->fields[i].type->nullable;
+    }
+    return count;
+}
+
+static int check_struct(const struct idl_type *type, json_object *value, const struct path *path,
+                        char **ret_field)
+{
+    size_t next = 0, required = required_count(type);
+
+    json_object_object_foreach (value, key, member) {
+        struct path inner = {.parent = path, .name = key};
+        const struct idl_field *field = find_member(type, key, &next);
+        int r = field ? check(field->type, member, &inner, ret_field) : refuse(&inner, ret_field);
+        if (r) {
+            return r;
+        }
+        required -= !field->type->nullable;
+    }
+    /* No key is there twice, so that the count tells whether one is missing. */
+    return required > 0 ? check_absent(type, value, path, ret_field) : 0;
 }
 
 /* Whether a value that is not null has the JSON type that its kind is encoded as. */

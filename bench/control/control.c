@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control path beside a raw epoll echo: round trips, calls with descriptors, 16 clients, connection
- * set-up, and memory of idle connections. Client and servers run on one CPU, since a wake-up across CPUs of a
- * virtual machine costs more than all the software between. Rounds of homid and of the echo alternate; what
- * is told are medians over the rounds, ratios too. Usage: control [--json FILE] [--rounds N] [--calls N]
+ * The control path beside a raw epoll echo: round trips, calls with descriptors, 16 clients' processes,
+ * connection set-up, and memory of idle connections. Client and servers run on one CPU, since a wake-up
+ * across CPUs of a virtual machine costs more than all the software between. Rounds of homid and of the echo
+ * alternate; what is told are medians over the rounds, ratios too. Usage: control [--json FILE] [--rounds N]
+ * [--calls N]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/control/echo.h"
@@ -146,54 +147,61 @@ static int set_up(struct bench *bench, const struct subject *subject, struct mea
     return 0;
 }
 
-/* Each client sends its next request as soon as it has its reply. */
-static int drive_clients(struct bench *bench, const struct subject *subject, int epoll, const int *fds)
+/* A client's process: connects, says so, waits for the start, and makes its calls. */
+static int be_client(struct bench *bench, const struct subject *subject, int ready, int start)
 {
-    static char request[ECHO_REQUEST_BYTES], reply[WIRE_REPLY_BYTES_MAX];
-    size_t bytes = subject->request(bench, request);
-    unsigned sent = 0, received = 0;
-    int r = 0;
+    int fd = wire_connect(subject->socket);
+    int r = fd < 0 ? fd : call_once(bench, subject, fd);
+    char byte = 0;
 
-    for (; sent < CLIENTS && r == 0; sent++)
-        r = wire_send(fds[sent], request, bytes);
-    while (received < bench->calls && r == 0) {
-        struct epoll_event events[CLIENTS];
-        int count = epoll_wait(epoll, events, CLIENTS, -1);
-        for (int i = 0; i < count && r >= 0; i++) {
-            ssize_t length = wire_receive(events[i].data.fd, reply, NULL);
-            received++;
-            r = length < 0 ? (int)length : 0;
-            if (r == 0 && sent < bench->calls) {
-                r = wire_send(events[i].data.fd, request, bytes);
-                sent++;
-            }
-        }
+    if (r == 0 && (write(ready, &byte, 1) != 1 || read(start, &byte, 1) != 0))
+        r = -EPIPE;
+    for (unsigned i = 0; i < bench->calls / CLIENTS && r == 0; i++)
+        r = call_once(bench, subject, fd);
+    return r;
+}
+
+static int wait_for(const pid_t clients[CLIENTS])
+{
+    int r = 0, status;
+
+    for (unsigned i = 0; i < CLIENTS && clients[i] > 0; i++) {
+        if (waitpid(clients[i], &status, 0) < 0 || status != 0)
+            r = -ECHILD;
     }
     return r;
 }
 
+/* Processes of their own, which start together, when the pipe that they read from is closed. */
 static int many_clients(struct bench *bench, const struct subject *subject, struct measurement *ret)
 {
-    int fds[CLIENTS], epoll = epoll_create1(EPOLL_CLOEXEC), r = epoll < 0 ? -errno : 0;
-    unsigned open = 0;
+    int ready[2], start[2], r = pipe(ready) < 0 || pipe(start) < 0 ? -errno : 0;
+    pid_t clients[CLIENTS] = {0};
+    char bytes[CLIENTS];
+    ssize_t n = 1;
 
-    for (; open < CLIENTS && r == 0; open++) {
-        fds[open] = wire_connect(subject->socket);
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = fds[open]};
-        r = fds[open] < 0 ? fds[open] : call_once(bench, subject, fds[open]);
-        if (r == 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fds[open], &event) < 0)
+    for (unsigned i = 0; i < CLIENTS && r == 0; i++) {
+        clients[i] = fork();
+        if (clients[i] < 0)
             r = -errno;
+        if (clients[i] != 0)
+            continue;
+        close(ready[0]);
+        close(start[1]);
+        _exit(be_client(bench, subject, ready[1], start[0]) < 0);
     }
+    close(ready[1]);
+    for (size_t have = 0; have < CLIENTS && r == 0 && n > 0; have += (size_t)n)
+        n = read(ready[0], bytes, sizeof(bytes) - have);
     uint64_t cpu = rig_cpu_nanoseconds(subject->pid), begin = wire_now();
-    if (r == 0)
-        r = drive_clients(bench, subject, epoll, fds);
+    close(start[1]);
+    int ended = wait_for(clients);
     ret->rate = bench->calls / ((double)(wire_now() - begin) / 1e9);
     ret->cpu = (double)(rig_cpu_nanoseconds(subject->pid) - cpu) / 1e3 / bench->calls;
     ret->p50 = ret->p99 = 0;
-    while (open > 0)
-        close(fds[--open]);
-    close(epoll);
-    return r;
+    close(start[0]);
+    close(ready[0]);
+    return r < 0 ? r : ended;
 }
 
 /* ---- cases ---- */

@@ -29,7 +29,8 @@ bool value_flag(json_object *object, const char *key)
 
 void value_put(json_object *object, const char *key, json_object *member)
 {
-    if (!object || !member || json_object_object_add(object, key, member) < 0)
+    static const unsigned options = JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT;
+    if (!object || !member || json_object_object_add_ex(object, key, member, options) < 0)
         json_object_put(member);
 }
 

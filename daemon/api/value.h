@@ -15,6 +15,7 @@ const char *value_text(json_object *object, const char *key);    /* borrowed; NU
 int64_t value_integer(json_object *object, const char *key, int64_t otherwise);
 bool value_flag(json_object *object, const char *key);
 
+/* Keys are literals, each put once. */
 void value_put(json_object *object, const char *key, json_object *member);   /* takes member over */
 void value_put_text(json_object *object, const char *key, const char *text); /* NULL: left out */
 void value_put_integer(json_object *object, const char *key, int64_t number);

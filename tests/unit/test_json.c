@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "proto/json.h"
+#include "proto/json_text.h"
 #include "proto/limits.h"
 
 static const struct {
@@ -240,10 +241,66 @@ START_TEST(every_defect_has_words)
 }
 END_TEST
 
+/* ---- text on its way out ---- */
+
+static void check_written(json_object *value)
+{
+    const char *expected =
+        json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    struct json_text text = {0};
+
+    json_text_value(&text, value);
+    ck_assert(!text.failed);
+    ck_assert_uint_eq(text.length, strlen(expected));
+    ck_assert_msg(memcmp(text.bytes, expected, text.length) == 0, "%.*s instead of %s", (int)text.length,
+                  text.bytes, expected);
+    free(text.bytes);
+}
+
+START_TEST(writes_what_json_c_writes)
+{
+    static const char *const texts[] = {
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "1.5",
+        "-2.5e-7",
+        "\"\"",
+        "\"a/b \\\" \\\\ \\b\\f\\n\\r\\t \\u0001 \\u001f \\u007f \\u00e9\\ud83d\\ude00\"",
+        "[]",
+        "{}",
+        "[1,[],{},null,[true,\"x\"]]",
+        "{\"a\\n\":{\"b\":[1,2,3]},\"\":null,\"c\":false}",
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        json_object *value = json_tokener_parse(texts[i]);
+        check_written(value);
+        json_object_put(value);
+    }
+}
+END_TEST
+
+START_TEST(writes_more_than_it_began_with)
+{
+    json_object *array = json_object_new_array();
+
+    for (int i = 0; i < 5000; i++) {
+        json_object_array_add(array, json_object_new_string("\twith escapes\n"));
+    }
+    check_written(array);
+    json_object_put(array);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("json");
-    TCase *strict = tcase_create("strict"), *config = tcase_create("config");
+    TCase *strict = tcase_create("strict"), *config = tcase_create("config"), *out = tcase_create("text");
     SRunner *runner;
     int failed;
 
@@ -257,6 +314,9 @@ int main(void)
     tcase_add_test(config, config_takes_comments);
     tcase_add_loop_test(config, config_offsets_are_those_of_the_file, 0,
                         sizeof(config_refused) / sizeof(*config_refused));
+    tcase_add_test(out, writes_what_json_c_writes);
+    tcase_add_test(out, writes_more_than_it_began_with);
+    suite_add_tcase(suite, out);
     suite_add_tcase(suite, strict);
     suite_add_tcase(suite, config);
     runner = srunner_create(suite);
