@@ -68,10 +68,14 @@ static enum exit_status report_errno(const struct options *options, const char *
     switch (-error) {
     case ENOENT:
     case ECONNREFUSED:
-        next = "start it with `systemctl start homid`, or name its socket with --socket";
+        next = options->model ? "start it with `homid --model`, or name its control socket with --socket"
+                              : "start it with `systemctl start homid`, or name its socket with --socket";
         break;
     case EACCES:
-    case EPERM: next = "run homictl as root or as a member of the admin group in homid.conf"; break;
+    case EPERM:
+        next = options->model ? "run homictl as the user who started the software SSD"
+                              : "run homictl as root or as a member of the admin group in homid.conf";
+        break;
     case ECONNRESET:
     case EPIPE:
     case ENOTCONN: next = "see why homid went away with `journalctl -u homid`, then try again"; break;
@@ -80,8 +84,8 @@ static enum exit_status report_errno(const struct options *options, const char *
         status = EXIT_SYSTEM;
         break;
     }
-    fprintf(stderr, "homictl: cannot %s: homid at %s: %s\n  next: %s\n", tried, socket_path(options),
-            strerror(-error), next);
+    fprintf(stderr, "homictl: cannot %s: %s at %s: %s\n  next: %s\n", tried,
+            options->model ? "the software SSD" : "homid", socket_path(options), strerror(-error), next);
     return status;
 }
 

@@ -36,5 +36,10 @@ enum exit_status command_vf_alloc(const struct options *options, char **argument
 enum exit_status command_vf_free(const struct options *options, char **arguments);
 enum exit_status command_retry(const struct options *options, char **arguments);
 enum exit_status command_monitor(const struct options *options, char **arguments);
+enum exit_status command_model_list(const struct options *options, char **arguments);
+enum exit_status command_model_fault(const struct options *options, char **arguments);
+enum exit_status command_model_faults(const struct options *options, char **arguments);
+enum exit_status command_model_clear(const struct options *options, char **arguments);
+enum exit_status command_model_do(const struct options *options, char **arguments);
 
 #endif

@@ -46,7 +46,7 @@ static void print_help(FILE *stream)
         "Usage: homictl [OPTION]... COMMAND [ARGUMENT]...\n"
         "Shows and steers homid, which hands queues of NVMe virtual functions to tenants.\n\nCommands:\n");
     for (const struct command *command = commands; command->words; command++)
-        fprintf(stream, "  %-10s %s\n", command->words, command->summary);
+        fprintf(stream, "  %-12s %s\n", command->words, command->summary);
     fprintf(stream, "\nOptions:\n");
     options_help(stream, OPTIONS_EVERYWHERE | OPTION_VERSION);
     fprintf(stream, "\nExit status: 0 done, 1 homid refused, 2 wrong usage, 3 homid not reachable, 4 system\n"

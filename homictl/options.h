@@ -32,6 +32,7 @@ enum option_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 struct options {
     unsigned given; /* enum option_bit */
     const char *socket;
+    bool model; /* the socket is the software SSD's */
     enum option_colour colour;
     const char *tenant;
     struct json_object *devices;    /* array of strings; NULL when none is given */

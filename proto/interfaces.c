@@ -18,5 +18,6 @@
 
 EMBED(interface_io_homi_tenant, "proto/io.homi.Tenant.varlink");
 EMBED(interface_io_homi_admin, "proto/io.homi.Admin.varlink");
+EMBED(interface_io_homi_model, "proto/io.homi.Model.varlink");
 EMBED(interface_io_homi_protocol, "proto/io.homi.Protocol.varlink");
 EMBED(interface_org_varlink_service, "proto/org.varlink.service.varlink");

@@ -5,6 +5,7 @@
 
 extern const char interface_io_homi_tenant[];
 extern const char interface_io_homi_admin[];
+extern const char interface_io_homi_model[];
 extern const char interface_io_homi_protocol[];
 extern const char interface_org_varlink_service[];
 

@@ -6,14 +6,42 @@
 
 int faults_new(const struct fault_spec *specs, size_t count, struct faults *ret_faults)
 {
-    struct fault *list = count ? calloc(count, sizeof(*list)) : NULL;
+    struct faults faults = {0};
+    uint32_t number;
+    int r = 0;
 
-    if (count && !list)
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = faults_add(&faults, &specs[i], &number);
+    if (r < 0)
+        faults_free(&faults);
+    else
+        *ret_faults = faults;
+    return r;
+}
+
+int faults_add(struct faults *faults, const struct fault_spec *spec, uint32_t *ret_number)
+{
+    if (faults->count == FAULTS_MAX)
+        return -ENOSPC;
+    struct fault *list = realloc(faults->list, (faults->count + 1) * sizeof(*list));
+    if (!list)
         return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        list[i].spec = specs[i];
-    *ret_faults = (struct faults){.list = list, .count = count};
+    faults->list = list;
+    list[faults->count++] = (struct fault){.spec = *spec, .number = ++faults->last_number};
+    *ret_number = faults->last_number;
     return 0;
+}
+
+size_t faults_remove(struct faults *faults, uint32_t number)
+{
+    size_t kept = 0, before = faults->count;
+
+    for (size_t i = 0; i < before; i++) {
+        if (number && faults->list[i].number != number)
+            faults->list[kept++] = faults->list[i];
+    }
+    faults->count = kept;
+    return before - kept;
 }
 
 void faults_free(struct faults *faults)

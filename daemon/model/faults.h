@@ -54,16 +54,24 @@ struct fault_spec {
 
 struct fault {
     struct fault_spec spec;
+    uint32_t number; /* counts from 1 */
     uint64_t seen, fired;
 };
+
+#define FAULTS_MAX 256 /* of a device */
 
 struct faults {
     struct fault *list;
     size_t count;
+    uint32_t last_number;
 };
 
 int faults_new(const struct fault_spec *specs, size_t count, struct faults *ret_faults);
 void faults_free(struct faults *faults);
+/* 0, -ENOSPC (there are FAULTS_MAX) or -ENOMEM. Nobody may look at the faults meanwhile. */
+int faults_add(struct faults *faults, const struct fault_spec *spec, uint32_t *ret_number);
+/* number 0: all. How many there were. */
+size_t faults_remove(struct faults *faults, uint32_t number);
 /* The first live rule that matches a command, counted as fired; NULL: none. */
 const struct fault_spec *faults_command(struct faults *faults, unsigned function, uint16_t queue,
                                         uint8_t opcode);

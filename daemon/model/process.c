@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "daemon/helper_wire.h"
+#include "daemon/model/control.h"
 #include "daemon/model/jobs.h"
 
 struct service {
     struct event_base *base;
     struct world *world;
+    struct control *control;
     struct event *listening, *terminate, *interrupt;
     struct event *news, *tick; /* of the world's */
     LIST_HEAD(, connection) connections;
@@ -208,7 +210,7 @@ static int service_start(struct service *service, int listener)
         event_add(service->terminate, NULL) < 0 || event_add(service->interrupt, NULL) < 0 ||
         event_add(service->news, NULL) < 0)
         return -ENOMEM;
-    return 0;
+    return control_new(service->base, service->world, listener, &service->control);
 }
 
 static void service_end(struct service *service)
@@ -222,6 +224,7 @@ static void service_end(struct service *service)
         if (events[i])
             event_free(events[i]);
     }
+    control_free(service->control);
     world_free(service->world);
     if (service->base)
         event_base_free(service->base);

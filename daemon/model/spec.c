@@ -276,31 +276,31 @@ static int optional(struct object *object, const char *key, int maximum)
     return (int)number(object, key, 0, (uint64_t)maximum, 0);
 }
 
+static const char *const fault_actions[] = {"delay", "drop",  "fail",   "corrupt", "fatal",
+                                            "event", "reset", "remove", NULL};
+static const char *const step_actions[] = {"reset", "remove", "fail", "hang", NULL};
+static const char *const fault_steps[] = {"none",
+                                          "probe",
+                                          "setFunctions",
+                                          "virtualizationManagement",
+                                          "attachNamespace",
+                                          "bind",
+                                          "open",
+                                          "ready",
+                                          "map",
+                                          "unmap",
+                                          "release",
+                                          NULL};
+
 static void read_fault(struct object *object, struct fault_spec *fault)
 {
-    static const char *const actions[] = {"delay", "drop",  "fail",   "corrupt", "fatal",
-                                          "event", "reset", "remove", NULL};
-    static const char *const step_actions[] = {"reset", "remove", "fail", "hang", NULL};
-    static const char *const steps[] = {"none",
-                                        "probe",
-                                        "setFunctions",
-                                        "virtualizationManagement",
-                                        "attachNamespace",
-                                        "bind",
-                                        "open",
-                                        "ready",
-                                        "map",
-                                        "unmap",
-                                        "release",
-                                        NULL};
-
     if (!object->json)
         return;
-    fault->step = choice(object, "step", steps);
+    fault->step = choice(object, "step", fault_steps);
     if (!find(object, "action"))
         refuse(object, "action", "is missing");
     else if (fault->step == STEP_NONE)
-        fault->action = choice(object, "action", actions);
+        fault->action = choice(object, "action", fault_actions);
     else
         fault->action = FAULT_RESET + choice(object, "action", step_actions);
     fault->function = optional(object, "virtualFunction", HW_FUNCTIONS_MAX - 1);
@@ -318,9 +318,61 @@ static void read_fault(struct object *object, struct fault_spec *fault)
         refuse(object, "milliseconds", "is missing");
 }
 
+int spec_parse_fault(json_object *json, struct fault_spec *ret_fault, struct spec_error *ret_error)
+{
+    struct reader reader = {.error = ret_error};
+    struct object object = {.reader = &reader, .json = json};
+    struct fault_spec fault = {0};
+
+    read_fault(&object, &fault);
+    if (reader.failed == 0)
+        *ret_fault = fault;
+    return reader.failed;
+}
+
+static bool put(json_object *object, const char *key, json_object *value)
+{
+    if (value && json_object_object_add(object, key, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+json_object *spec_describe_fault(const struct fault_spec *fault)
+{
+    const struct {
+        const char *key;
+        int64_t value, absent;
+    } numbers[] = {
+        {"virtualFunction", fault->function, FAULT_ANY},
+        {"queue", fault->queue, FAULT_ANY},
+        {"opcode", fault->opcode, FAULT_ANY},
+        {"after", (int64_t)fault->after, 0},
+        {"count", (int64_t)fault->count, 0},
+        {"milliseconds", (int64_t)fault->milliseconds, 0},
+        {"status",
+         fault->action == FAULT_FAIL || fault->action == FAULT_STEP_FAIL ? (int64_t)fault->status : 0, 0},
+        {"event", fault->event, 0},
+    };
+    json_object *rule = json_object_new_object();
+    const char *action =
+        fault->step ? step_actions[fault->action - FAULT_RESET] : fault_actions[fault->action];
+    bool fine = rule && (!fault->step || put(rule, "step", json_object_new_string(fault_steps[fault->step])));
+
+    fine = fine && put(rule, "action", json_object_new_string(action));
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (fine && numbers[i].value != numbers[i].absent)
+            fine = put(rule, numbers[i].key, json_object_new_int64(numbers[i].value));
+    }
+    if (fine)
+        return rule;
+    json_object_put(rule);
+    return NULL;
+}
+
 static void read_faults(struct object *object, struct device_spec *device)
 {
-    size_t count = list_length(object, "faults", 0, 256);
+    size_t count = list_length(object, "faults", 0, FAULTS_MAX);
 
     device->faults = allocate(object, count, sizeof(*device->faults));
     for (size_t i = 0; device->faults && i < count; i++) {

@@ -63,4 +63,10 @@ struct spec_error {
 int spec_parse(const char *text, struct model_spec **ret_spec, struct spec_error *ret_error);
 void spec_free(struct model_spec *spec); /* NULL-safe */
 
+struct json_object;
+/* One rule of "faults". 0, -EINVAL with *ret_error, or -ENOMEM. */
+int spec_parse_fault(struct json_object *json, struct fault_spec *ret_fault, struct spec_error *ret_error);
+/* The rule as it would be written, without what is not given; owned by the caller. NULL: out of memory. */
+struct json_object *spec_describe_fault(const struct fault_spec *fault);
+
 #endif

@@ -219,6 +219,8 @@ void rig_free(struct rig *rig)
     }
     snprintf(path, sizeof(path), "%s/model.sock", rig->directory);
     unlink(path);
+    snprintf(path, sizeof(path), "%s/model-control.sock", rig->directory);
+    unlink(path);
     rmdir(rig->directory);
     free(rig);
 }

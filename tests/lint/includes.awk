@@ -24,7 +24,7 @@ BEGIN {
     allow("daemon/api", "(daemon/api|daemon/core|proto)/", JSON)
     allow("daemon/core", "daemon/(core/|hw/backend\\.h)", "")
     allow("daemon/hw", "daemon/(hw/|[a-z_]+\\.h)", "^<(libnvme|event2/.*|systemd/.*)\\.h>$")
-    allow("daemon/model", "daemon/(model/|hw/|helper)", ANY)
+    allow("daemon/model", "(daemon/(model/|hw/|helper)|proto/)", ANY)
     allow("daemon/relay", "daemon/(relay|hw)/", ANY)
     allow("man/examples", "", PUBLIC)
     allow("tests/tenants", "tests/tenants/", PUBLIC)
