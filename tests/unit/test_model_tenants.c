@@ -3,12 +3,14 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <homi/homi.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -304,10 +306,24 @@ START_TEST(two_tenants_do_not_meet)
 }
 END_TEST
 
+/* Check tells its parent of every assertion through a file that a fork shares, and a kill leaves half a
+ * message there: what this process has to say goes nowhere. */
+static void leave_check(void)
+{
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    struct stat status;
+
+    for (int fd = 3; fd < nowhere; fd++) {
+        if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0)
+            dup2(nowhere, fd);
+    }
+}
+
 static void work_until_killed(int ready)
 {
     struct tenant tenant;
 
+    leave_check();
     tenant_open(&tenant, "blue", 1, false);
     if (write(ready, "", 1) != 1)
         _exit(1);
