@@ -6,6 +6,8 @@
 # Usage: boot.sh IMAGE-FOLDER PAYLOAD FOLDER [KEY=VALUE]…
 #   ssds=N        SSDs with SR-IOV, serial numbers HOMI0, HOMI1 … (1)
 #   plain=N       SSDs without SR-IOV, serial numbers PLAIN0 … (0)
+#   shared=N      SSDs with SR-IOV behind a port without ACS, so that one IOMMU group holds all their functions; serial
+#                 numbers SHARED0 … (0)
 #   namespaces=N  of the first SSD (5): 1 the host's, attached to the PF; 2 blue, 3 green, 4 throttled to 10 IOPS, 5 without
 #                 a medium (reads are zeroes), each attached to nothing. A further SSD has the first three.
 # Environment: HOMI_VM_ACCEL=kvm instead of emulation, HOMI_VM_MEMORY (MiB), HOMI_VM_CPUS, HOMI_VM_APPEND (to the
@@ -13,10 +15,10 @@
 set -euo pipefail
 image=$1 payload=$2 folder=$3
 shift 3
-ssds=1 plain=0 namespaces=5
+ssds=1 plain=0 shared=0 namespaces=5
 for setting; do
   case $setting in
-    ssds=[0-9] | plain=[0-9] | namespaces=[1-5]) declare "$setting" ;;
+    ssds=[0-9] | plain=[0-9] | shared=[0-9] | namespaces=[1-5]) declare "$setting" ;;
     *) echo "boot.sh: unknown setting '$setting'" >&2; exit 2 ;;
   esac
 done
@@ -57,6 +59,15 @@ for ((p = 0; p < plain; p++)); do
   backing "plain$p" 64M
   devices+=(-device "pcie-root-port,id=port-plain$p,chassis=$((p + 16)),slot=$((p + 16))"
     -device "nvme,id=plain$p,bus=port-plain$p,serial=PLAIN$p,drive=plain$p")
+done
+
+for ((p = 0; p < shared; p++)); do
+  backing "shared$p" 64M
+  devices+=(-device "pcie-root-port,id=port-shared$p,chassis=$((p + 32)),slot=$((p + 32)),disable-acs=on"
+    -device "nvme-subsys,id=subsys-shared$p,nqn=homi-test-shared-$p"
+    -device "nvme,id=shared$p,bus=port-shared$p,serial=SHARED$p,subsys=subsys-shared$p,sriov_max_vfs=2,$(
+      )sriov_vq_flexible=8,max_ioqpairs=10,sriov_vi_flexible=8,msix_qsize=11"
+    -device "nvme-ns,bus=shared$p,drive=shared$p,nsid=1,shared=off")
 done
 
 # (A stdio chardev would hang up as soon as standard input ends.)
