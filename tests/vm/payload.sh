@@ -22,6 +22,18 @@ else
     find "$top/build/$kind" -maxdepth 1 -type f -perm -u+x -exec cp -t "$tests/$kind" {} + 2>/dev/null || true
   done
 fi
+# What was installed, for the case that puts the packages in its place.
+(cd "$stage" && find usr -type f -o -type l) | grep -v homi-tests >"$tests/installed" || true
+# The packages travel only to a guest that asks for them.
+while read -r name _; do
+  if grep -q '^# packages: yes' "$cases/$name.sh"; then
+    make -s -C "$top" deb >&2
+    if [ ! -x "$top/build/deb/first-tenant" ]; then make -s -C "$top" check-packages >&2; fi
+    install -D -m 644 -t "$tests/packages" "$top"/build/deb/*.deb
+    rm -f "$tests"/packages/*dbgsym*
+    install -m 755 "$top/build/deb/first-tenant" "$tests/packages/"
+  fi
+done <"$plan"
 for extra; do install -D -m 755 "${extra%%:*}" "$stage/${extra#*:}"; done
 
 install -m 755 "$here"/guest/*.sh "$tests/guest/"
