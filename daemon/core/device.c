@@ -149,6 +149,7 @@ static void set_phase(struct device *device, enum device_phase phase)
         device->rounds = 0;
     }
     device->phase = phase;
+    device->brought_up |= phase == DP_READY || phase == DP_QUARANTINED;
     tell(device);
     device_wake(device);
     core_serve(device->core);

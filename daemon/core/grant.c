@@ -145,6 +145,9 @@ static enum verdict choose_function(const struct waiter *request, struct device 
     /* Those before it only wait for the look at the device, so it may still be served now. */
     if (choice->function && (device->refresh || device->looking))
         return VERDICT_LOOK;
+    /* homid has just started, perhaps by this very request, and brings the device up. */
+    if (!choice->function && !device->brought_up && !device_settled(device))
+        return VERDICT_LOOK;
     /* Who is in the queue already waits on: the device may come back before the deadline. */
     if (!choice->function && hopeless(device, error))
         return request->queued ? VERDICT_WAIT : VERDICT_REFUSE;

@@ -223,6 +223,7 @@ struct device {
     enum device_phase phase;
     const char *told; /* the state that was told last */
     bool present, probed, busy;
+    bool brought_up;       /* it was ready or in quarantine since homid started */
     bool refresh, looking; /* a look at its namespaces is wanted, is under way */
     uint64_t looked_at;
     char look_error[HW_REASON_BYTES]; /* why the last look failed; empty: it did not */

@@ -522,7 +522,8 @@ START_TEST(the_quota_of_waiting)
 }
 END_TEST
 
-START_TEST(a_waiter_is_served_after_provisioning)
+/* homid may have been started by the very request: it is not refused because of that. */
+START_TEST(who_comes_with_the_start_is_served)
 {
     struct core_client *client;
 
@@ -533,7 +534,42 @@ START_TEST(a_waiter_is_served_after_provisioning)
     fake_step(&fixture.fake);
     client = fixture_client(&fixture, BLUE);
     attach(client, anything, &answer);
+    ck_assert_uint_eq(answer.count, 0);
+    fake_run(&fixture.fake);
+    check_granted(&answer);
+    end_with(&fixture, client);
+}
+END_TEST
+
+START_TEST(a_start_that_fails_refuses_who_came_with_it)
+{
+    struct core_client *client;
+
+    fixture_fini(&fixture);
+    fixture_init(&fixture, 1);
+    fixture_new(&fixture);
+    fixture.fake.fail_kind = 1u << FAKE_PROBE;
+    fixture.fake.fail_kind_error = -EIO;
+    core_start(fixture.core);
+    client = fixture_client(&fixture, BLUE);
+    attach(client, anything, &answer);
+    ck_assert_uint_eq(answer.count, 0);
+    fake_run(&fixture.fake);
     check_refused(&answer, CORE_REFUSED_DEVICE_UNAVAILABLE);
+    end_with(&fixture, client);
+}
+END_TEST
+
+START_TEST(a_waiter_is_served_after_provisioning)
+{
+    struct core_client *client;
+
+    fixture_fini(&fixture);
+    fixture_init(&fixture, 1);
+    fixture_new(&fixture);
+    core_start(fixture.core);
+    fake_step(&fixture.fake);
+    client = fixture_client(&fixture, BLUE);
     attach(client, (struct core_attach_request){.wait_milliseconds = 1000}, &answer);
     ck_assert_uint_eq(answer.count, 0);
     fake_run(&fixture.fake);
@@ -569,6 +605,8 @@ int main(void)
     tcase_add_test(tcase, who_waits_for_two_devices_is_not_overtaken);
     tcase_add_test(tcase, who_queued_later_waits_behind);
     tcase_add_test(tcase, the_quota_of_waiting);
+    tcase_add_test(tcase, who_comes_with_the_start_is_served);
+    tcase_add_test(tcase, a_start_that_fails_refuses_who_came_with_it);
     tcase_add_test(tcase, a_waiter_is_served_after_provisioning);
     suite_add_tcase(suite, tcase);
 
