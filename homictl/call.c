@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "homictl/call.h"
+#include "homictl/progress.h"
 #include "homictl/refusal.h"
 
 struct json_object *member(struct json_object *object, const char *key)
@@ -111,6 +112,8 @@ static enum exit_status report_refusal(const struct options *options, const char
 static enum exit_status conclude(const struct options *options, struct homi *homi, const char *tried,
                                  int error, const char *reply)
 {
+    if (!tried && error)
+        return error > 0 ? EXIT_REFUSED : EXIT_UNREACHABLE;
     if (error > 0)
         return report_refusal(options, tried, homi_error_name(homi), reply);
     return error < 0 ? report_errno(options, tried, error) : EXIT_OK;
@@ -122,19 +125,21 @@ enum exit_status call(const struct options *options, const char *tried, const ch
     struct json_object *reply = NULL;
     struct homi *homi = NULL;
     char *text = NULL;
+    struct progress *progress = tried ? progress_start(tried) : NULL;
     enum exit_status status;
 
     int error = homi_open(socket_path(options), &homi);
 
     if (!error)
         error = homi_call(homi, method, parameters ? json_object_to_json_string(parameters) : "{}", &text);
+    progress_stop(progress);
     status = conclude(options, homi, tried, error, text);
     if (status == EXIT_OK) {
         reply = json_tokener_parse(text);
         if (json_object_is_type(reply, json_type_object))
             *ret_reply = json_object_get(reply);
         else
-            status = report_errno(options, tried, -EBADMSG);
+            status = tried ? report_errno(options, tried, -EBADMSG) : EXIT_SYSTEM;
     }
     json_object_put(reply);
     free(text);

@@ -11,8 +11,8 @@
 
 /*
  * One call. tried says in words what it is for ("list the leases"); parameters (NULL: none) is consumed. What
- * went wrong is reported: in words on stderr, and with --json as an object on stdout. *ret_reply is the
- * caller's.
+ * went wrong is reported: in words on stderr, and with --json as an object on stdout; not at all when tried
+ * is NULL. What takes over a second shows that on a terminal. *ret_reply is the caller's.
  */
 enum exit_status call(const struct options *options, const char *tried, const char *method,
                       struct json_object *parameters, struct json_object **ret_reply);

@@ -1,19 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
 #include "homictl/command.h"
+
+#define COMPLETE_WORDS_MAX 4096
 
 const struct command commands[] = {
     {.words = "status",
      .arguments = "",
+     .group = GROUP_LOOK,
      .summary = "Show homid, its devices, and what is wrong with them",
      .details = "Each device stands with what the configuration wants of it beside what is there. The exit\n"
                 "status is 5 when homid serves but not everything that is configured is ready.",
      .run = command_status},
     {.words = "list",
      .arguments = "devices|vfs|leases|queues|tenants|namespaces",
+     .group = GROUP_LOOK,
      .arguments_min = 1,
      .arguments_max = 1,
      .summary = "List the objects of one kind",
      .run = command_list},
+    {.words = "show",
+     .arguments = "NAME",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .group = GROUP_LOOK,
+     .summary = "Show all about one object, with what belongs to it",
+     .details = "NAME is a device, a virtual function, a lease or a tenant by its name, a namespace as\n"
+                "DEVICE:ID, or a queue pair as FUNCTION:ID.",
+     .run = command_show},
+    {.words = "tenant",
+     .arguments = "[TENANT]",
+     .arguments_max = 1,
+     .group = GROUP_LOOK,
+     .summary = "Show a tenant with its leases and queue pairs; without a name, list all",
+     .run = command_tenant},
+    {.words = "top",
+     .arguments = "",
+     .options = OPTION_INTERVAL,
+     .group = GROUP_LOOK,
+     .summary = "Show who holds what, over and over, until interrupted",
+     .details =
+         "On a terminal the screen is drawn anew; elsewhere one table follows the other, and with --json\n"
+         "one object a line.",
+     .run = command_top},
     {.words = "vf alloc",
      .arguments = "",
      .options = OPTION_TENANT | OPTION_DEVICE | OPTION_QUEUES | OPTION_NAMESPACE,
@@ -36,6 +66,7 @@ const struct command commands[] = {
      .run = command_vf_free},
     {.words = "queue",
      .arguments = "",
+     .group = GROUP_LOOK,
      .summary = "List the queue pairs with their depth and the process that owns each",
      .run = command_queue},
     {.words = "retry",
@@ -48,16 +79,19 @@ const struct command commands[] = {
      .run = command_retry},
     {.words = "monitor",
      .arguments = "",
+     .group = GROUP_LOOK,
      .options = OPTION_SINCE,
      .summary = "Print what happens, as it happens, until interrupted",
      .details = "With --json, one object a line.",
      .run = command_monitor},
     {.words = "model list",
      .arguments = "",
+     .group = GROUP_MODEL,
      .summary = "List the SSDs of the software SSD's process",
      .run = command_model_list},
     {.words = "model fault",
      .arguments = "SERIAL KEY=VALUE...",
+     .group = GROUP_MODEL,
      .arguments_min = 2,
      .arguments_max = 16,
      .summary = "Have a software SSD make a fault",
@@ -66,18 +100,21 @@ const struct command commands[] = {
      .run = command_model_fault},
     {.words = "model faults",
      .arguments = "SERIAL",
+     .group = GROUP_MODEL,
      .arguments_min = 1,
      .arguments_max = 1,
      .summary = "List the faults of a software SSD, and how often each acted",
      .run = command_model_faults},
     {.words = "model clear",
      .arguments = "SERIAL [FAULT]",
+     .group = GROUP_MODEL,
      .arguments_min = 1,
      .arguments_max = 2,
      .summary = "Remove a fault of a software SSD, or all of them",
      .run = command_model_clear},
     {.words = "model do",
      .arguments = "SERIAL ACT [KEY=VALUE]...",
+     .group = GROUP_MODEL,
      .arguments_min = 2,
      .arguments_max = 8,
      .summary = "Have something happen to a software SSD now",
@@ -85,5 +122,64 @@ const struct command commands[] = {
          "ACT is reset (of the physical function), remove (milliseconds=N: to return by itself), return,\n"
          "or of one controller (virtualFunction=INDEX) fatal, or event (event=DWORD0).",
      .run = command_model_do},
+    {.words = "provision",
+     .arguments = "[DEVICE]",
+     .arguments_max = 1,
+     .options = OPTION_WAIT,
+     .summary = "Bring a device, or all, to what the configuration wants, and wait for it",
+     .details =
+         "What is in quarantine is tried again. The exit status is 5 when something is not ready in the\n"
+         "end; the reasons are then on standard error.",
+     .run = command_provision},
+    {.words = "config check",
+     .arguments = "",
+     .options = OPTION_CONFIG,
+     .group = GROUP_MACHINE,
+     .summary = "Say whether homid's configuration is right",
+     .details = "Asks the homid program on this machine to read it; the daemon is not disturbed.",
+     .run = command_config_check},
+    {.words = "complete",
+     .arguments = "[WORD]...",
+     .arguments_max = COMPLETE_WORDS_MAX,
+     .group = GROUP_MACHINE,
+     .hidden = true,
+     .summary = "Say how a command line may go on, for shells",
+     .details =
+         "Each line is a word that may stand in the place of the last WORD, then a tab and what it means.",
+     .run = command_complete},
     {0},
 };
+
+int command_word_count(const struct command *command)
+{
+    int count = 1;
+
+    for (const char *word = command->words; *word; word++)
+        count += *word == ' ';
+    return count;
+}
+
+/* Whether the first words given are the command's. */
+static bool words_match(const struct command *command, char **words, int count)
+{
+    const char *rest = command->words;
+
+    if (count < command_word_count(command))
+        return false;
+    for (; *rest; words++) {
+        size_t length = strcspn(rest, " ");
+
+        if (strlen(*words) != length || strncmp(*words, rest, length) != 0)
+            return false;
+        rest += length + (rest[length] == ' ');
+    }
+    return true;
+}
+
+const struct command *command_find(char **words, int count)
+{
+    for (const struct command *command = commands; command->words; command++)
+        if (words_match(command, words, count))
+            return command;
+    return NULL;
+}

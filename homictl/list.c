@@ -15,16 +15,18 @@ const struct listing listing_devices = {
      {"CONTROLLER", LISTING_TEXT, "controller", NULL},
      {"MODEL", LISTING_TEXT, "model", NULL},
      {"SERIAL", LISTING_TEXT, "serial", NULL},
+     {"FIRMWARE", LISTING_TEXT | LISTING_WIDE, "firmware", NULL},
      {"VFS", LISTING_NUMBER, "functionsDesired", NULL},
      {"READY", LISTING_NUMBER, "functionsReady", NULL},
      {"LEASED", LISTING_NUMBER, "functionsLeased", NULL},
      {"TOTALVFS", LISTING_NUMBER, "functionsTotal", NULL},
      {"QUEUES/VF", LISTING_NUMBER, "queuePairsDesired", NULL},
+     {"INTERRUPTS/VF", LISTING_NUMBER | LISTING_WIDE, "interruptsDesired", NULL},
      {"REASON", LISTING_TEXT, "reason", NULL},
      {0}},
 };
 
-static const struct listing listing_functions = {
+const struct listing listing_functions = {
     "vfs",
     ADMIN_METHOD("ListVirtualFunctions"),
     "virtualFunctions",
@@ -42,7 +44,7 @@ static const struct listing listing_functions = {
      {0}},
 };
 
-static const struct listing listing_leases = {
+const struct listing listing_leases = {
     "leases",
     ADMIN_METHOD("ListLeases"),
     "leases",
@@ -55,10 +57,12 @@ static const struct listing listing_leases = {
      {"MEMORY", LISTING_BYTES, "memoryBytes", NULL},
      {"AGE", LISTING_AGE, "ageSeconds", NULL},
      {"PIDS", LISTING_LIST, "holders", "pid"},
+     {"UIDS", LISTING_LIST | LISTING_WIDE, "holders", "uid"},
+     {"REGIONS", LISTING_LIST | LISTING_WIDE, "holders", "regions"},
      {0}},
 };
 
-static const struct listing listing_queues = {
+const struct listing listing_queues = {
     "queues",
     ADMIN_METHOD("ListQueuePairs"),
     "queuePairs",
@@ -72,7 +76,7 @@ static const struct listing listing_queues = {
      {0}},
 };
 
-static const struct listing listing_tenants = {
+const struct listing listing_tenants = {
     "tenants",
     ADMIN_METHOD("ListTenants"),
     "tenants",
@@ -89,7 +93,7 @@ static const struct listing listing_tenants = {
      {0}},
 };
 
-static const struct listing listing_namespaces = {
+const struct listing listing_namespaces = {
     "namespaces",
     ADMIN_METHOD("ListNamespaces"),
     "namespaces",
@@ -97,48 +101,74 @@ static const struct listing listing_namespaces = {
      {"NAMESPACE", LISTING_NUMBER, "id", NULL},
      {"SIZE", LISTING_SIZE, "blocks", "blockBytes"},
      {"BLOCK", LISTING_BYTES, "blockBytes", NULL},
+     {"BLOCKS", LISTING_NUMBER | LISTING_WIDE, "blocks", NULL},
      {"ALLOWED", LISTING_LIST, "allowed", NULL},
      {"HOLDER", LISTING_TEXT, "holder", NULL},
      {"LEASE", LISTING_TEXT, "lease", NULL},
      {0}},
 };
 
-static const struct listing *const listings[] = {
-    &listing_devices, &listing_functions, &listing_leases,
-    &listing_queues,  &listing_tenants,   &listing_namespaces,
+const struct listing *const listings[] = {
+    &listing_devices,
+    &listing_functions,
+    &listing_leases,
+    &listing_queues,
+    &listing_tenants,
+    &listing_namespaces,
+    NULL,
 };
 
-static enum exit_status list(const struct options *options, const struct listing *listing)
+enum exit_status listing_fetch(const struct options *options, const struct listing *listing, bool quietly,
+                               struct json_object **ret_rows)
 {
     struct json_object *reply = NULL, *rows;
     enum exit_status status;
     char tried[64];
 
     snprintf(tried, sizeof(tried), "list the %s", listing->noun);
-    status = call(options, tried, listing->method, NULL, &reply);
-    if (status != EXIT_OK)
-        return status;
+    status = call(options, quietly ? NULL : tried, listing->method, NULL, &reply);
     rows = member(reply, listing->key);
-    if (options->given & OPTION_JSON) {
-        status = call_print_json(reply);
-    } else if (!json_object_is_type(rows, json_type_array)) {
-        fprintf(stderr,
+    if (status == EXIT_OK && !json_object_is_type(rows, json_type_array)) {
+        if (!quietly)
+            fprintf(
+                stderr,
                 "homictl: cannot %s: homid's reply has no %s\n  next: see that homictl and homid are of the "
                 "same version\n",
                 tried, listing->key);
         status = EXIT_SYSTEM;
-    } else if (json_object_array_length(rows) == 0) {
-        fprintf(stderr, "No %s.\n", listing->noun);
-    } else {
-        status = listing_print(options, listing, rows);
     }
+    if (status == EXIT_OK)
+        *ret_rows = json_object_get(rows);
     json_object_put(reply);
+    return status;
+}
+
+static enum exit_status list(const struct options *options, const struct listing *listing)
+{
+    struct json_object *reply = NULL, *rows = NULL;
+    enum exit_status status;
+    char tried[64];
+
+    if (options->given & OPTION_JSON) {
+        snprintf(tried, sizeof(tried), "list the %s", listing->noun);
+        status = call(options, tried, listing->method, NULL, &reply);
+        if (status == EXIT_OK)
+            status = call_print_json(reply);
+        json_object_put(reply);
+        return status;
+    }
+    status = listing_fetch(options, listing, false, &rows);
+    if (status == EXIT_OK && json_object_array_length(rows) == 0)
+        fprintf(stderr, "No %s.\n", listing->noun);
+    else if (status == EXIT_OK)
+        status = listing_print(options, listing, rows);
+    json_object_put(rows);
     return status;
 }
 
 enum exit_status command_list(const struct options *options, char **arguments)
 {
-    for (size_t i = 0; i < sizeof(listings) / sizeof(listings[0]); i++)
+    for (size_t i = 0; listings[i]; i++)
         if (!strcmp(arguments[0], listings[i]->noun))
             return list(options, listings[i]);
     fprintf(stderr, "homictl: there are no '%s' to list\n  next: see `homictl list --help`\n", arguments[0]);

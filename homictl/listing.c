@@ -10,6 +10,11 @@
 
 #define CELL_BYTES 512 /* longer lists end in an ellipsis */
 
+static enum listing_kind kind_of(const struct listing_column *column)
+{
+    return (enum listing_kind)(column->kind & ~LISTING_WIDE);
+}
+
 static enum table_style state_style(const char *state)
 {
     static const struct {
@@ -44,7 +49,7 @@ static void list_cell(char *cell, const struct listing_column *column, struct js
         struct json_object *item = json_object_array_get_idx(array, i);
         char place[128];
 
-        if (column->kind == LISTING_PLACES) {
+        if (kind_of(column) == LISTING_PLACES) {
             const char *device = member_text(item, "device");
 
             snprintf(place, sizeof(place), "%s:%" PRId64, device ? device : "?", member_number(item, "id"));
@@ -75,7 +80,7 @@ static void fill_cell(char *cell, const struct listing_column *column, struct js
     *cell = '\0';
     if (!value)
         return;
-    switch (column->kind) {
+    switch (kind_of(column)) {
     case LISTING_TEXT:
     case LISTING_STATE: append(cell, "", json_object_get_string(value)); break;
     case LISTING_NUMBER: snprintf(cell, CELL_BYTES, "%" PRId64, number); break;
@@ -96,13 +101,21 @@ static bool is_quantity(enum listing_kind kind)
            kind == LISTING_BYTES_OF || kind == LISTING_SIZE || kind == LISTING_AGE;
 }
 
-static void add_row(struct table *table, const struct listing *listing, struct json_object *row)
+static bool is_shown(const struct options *options, const struct listing_column *column)
+{
+    return options->wide || !(column->kind & LISTING_WIDE);
+}
+
+static void add_row(const struct options *options, struct table *table, const struct listing *listing,
+                    struct json_object *row)
 {
     char cell[CELL_BYTES];
 
     for (const struct listing_column *column = listing->columns; column->heading; column++) {
+        if (!is_shown(options, column))
+            continue;
         fill_cell(cell, column, row);
-        table_add(table, column->kind == LISTING_STATE ? state_style(cell) : TABLE_PLAIN, cell);
+        table_add(table, kind_of(column) == LISTING_STATE ? state_style(cell) : TABLE_PLAIN, cell);
     }
 }
 
@@ -114,17 +127,34 @@ enum exit_status listing_print(const struct options *options, const struct listi
     size_t count = 0;
     int error;
 
-    for (; listing->columns[count].heading; count++)
-        columns[count] =
-            (struct table_column){listing->columns[count].heading, is_quantity(listing->columns[count].kind)};
+    for (const struct listing_column *column = listing->columns; column->heading; column++)
+        if (is_shown(options, column))
+            columns[count++] = (struct table_column){column->heading, is_quantity(kind_of(column))};
     error = table_new(columns, count, &table);
     if (!error) {
         for (size_t i = 0; i < json_object_array_length(rows); i++)
-            add_row(table, listing, json_object_array_get_idx(rows, i));
+            add_row(options, table, listing, json_object_array_get_idx(rows, i));
         error = table_print(table, stdout, call_colour(options, stdout));
         table_free(table);
     }
     if (error)
         fprintf(stderr, "homictl: cannot print the %s: %s\n", listing->noun, strerror(-error));
     return error ? EXIT_SYSTEM : EXIT_OK;
+}
+
+enum exit_status listing_print_one(const struct options *options, const struct listing *listing,
+                                   struct json_object *row)
+{
+    bool colour = call_colour(options, stdout);
+    char cell[CELL_BYTES];
+
+    for (const struct listing_column *column = listing->columns; column->heading; column++) {
+        fill_cell(cell, column, row);
+        if (!*cell)
+            continue;
+        printf("%-14s ", column->heading);
+        table_text(stdout, kind_of(column) == LISTING_STATE ? state_style(cell) : TABLE_PLAIN, colour, cell);
+        printf("\n");
+    }
+    return ferror(stdout) ? EXIT_SYSTEM : EXIT_OK;
 }

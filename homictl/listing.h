@@ -20,10 +20,11 @@ enum listing_kind {
     LISTING_LIST,     /* an array of texts or numbers, or of objects: then other is the member shown */
     LISTING_PLACES,   /* an array of namespaces: "ssd0:1" */
 };
+#define LISTING_WIDE 0x100u /* beside a kind: only with --output=wide */
 
 struct listing_column {
     const char *heading;
-    enum listing_kind kind;
+    unsigned kind; /* enum listing_kind, and perhaps LISTING_WIDE */
     const char *key;
     const char *other;
 };
@@ -41,6 +42,16 @@ struct listing {
 enum exit_status listing_print(const struct options *options, const struct listing *listing,
                                struct json_object *rows);
 
-extern const struct listing listing_devices;
+extern const struct listing listing_devices, listing_functions, listing_leases, listing_queues,
+    listing_tenants, listing_namespaces;
+extern const struct listing *const listings[]; /* all of them; the last is NULL */
+
+/* Prints every column of one row with its heading, a line each. */
+enum exit_status listing_print_one(const struct options *options, const struct listing *listing,
+                                   struct json_object *row);
+
+/* All objects of a listing; *ret_rows is the caller's. quietly: what goes wrong is not reported. */
+enum exit_status listing_fetch(const struct options *options, const struct listing *listing, bool quietly,
+                               struct json_object **ret_rows);
 
 #endif

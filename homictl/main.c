@@ -5,53 +5,27 @@
 
 #include "homictl/command.h"
 
-static int count_words(const char *words)
-{
-    int count = 1;
-
-    for (; *words; words++)
-        count += *words == ' ';
-    return count;
-}
-
-/* Whether the first words given are the command's. */
-static bool words_match(const struct command *command, char **words, int count)
-{
-    const char *rest = command->words;
-
-    if (count < count_words(command->words))
-        return false;
-    for (; *rest; words++) {
-        size_t length = strcspn(rest, " ");
-
-        if (strlen(*words) != length || strncmp(*words, rest, length) != 0)
-            return false;
-        rest += length + (rest[length] == ' ');
-    }
-    return true;
-}
-
-static const struct command *find_command(char **words, int count)
-{
-    for (const struct command *command = commands; command->words; command++)
-        if (words_match(command, words, count))
-            return command;
-    return NULL;
-}
-
 static void print_help(FILE *stream)
 {
-    fprintf(
-        stream,
-        "Usage: homictl [OPTION]... COMMAND [ARGUMENT]...\n"
-        "Shows and steers homid, which hands queues of NVMe virtual functions to tenants.\n\nCommands:\n");
-    for (const struct command *command = commands; command->words; command++)
-        fprintf(stream, "  %-12s %s\n", command->words, command->summary);
+    static const char *const titles[GROUP_COUNT] = {[GROUP_LOOK] = "To look",
+                                                    [GROUP_STEER] = "To steer",
+                                                    [GROUP_MACHINE] = "This machine",
+                                                    [GROUP_MODEL] = "The software SSD"};
+    static const enum command_group order[] = {GROUP_LOOK, GROUP_STEER, GROUP_MACHINE, GROUP_MODEL};
+
+    fprintf(stream, "Usage: homictl [OPTION]... COMMAND [ARGUMENT]...\n"
+                    "Shows and steers homid, which hands queues of NVMe virtual functions to tenants.\n");
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        fprintf(stream, "\n%s:\n", titles[order[i]]);
+        for (const struct command *command = commands; command->words; command++)
+            if (command->group == order[i] && !command->hidden)
+                fprintf(stream, "  %-17s %s\n", command->words, command->summary);
+    }
     fprintf(stream, "\nOptions:\n");
     options_help(stream, OPTIONS_EVERYWHERE | OPTION_VERSION);
     fprintf(stream, "\nExit status: 0 done, 1 homid refused, 2 wrong usage, 3 homid not reachable, 4 system\n"
-                    "failure, 5 not everything is ready (status). `homictl COMMAND --help` says more;\n"
-                    "homictl(1) says all.\n");
+                    "failure, 5 not everything is ready. `homictl COMMAND --help` says more; homictl(1)\n"
+                    "says all.\n");
 }
 
 static void print_command_help(const struct command *command)
@@ -74,7 +48,7 @@ static void print_unknown(const struct options *options)
     fprintf(stderr, "homictl: there is no command '%s%s%s'\n  next: ", first, second ? " " : "",
             second ? second : "");
     for (const struct command *command = commands; command->words; command++) {
-        if (strncmp(command->words, first, strlen(first)) != 0)
+        if (command->hidden || strncmp(command->words, first, strlen(first)) != 0)
             continue;
         fprintf(stderr, "%s`homictl %s`", separator, command->words);
         separator = " or ";
@@ -104,7 +78,7 @@ static bool usage_is_right(const struct command *command, const struct options *
 
 static enum exit_status run(const struct options *options)
 {
-    const struct command *command = find_command(options->words, options->word_count);
+    const struct command *command = command_find(options->words, options->word_count);
 
     if (!options->word_count) {
         print_help(options->given & OPTION_HELP ? stdout : stderr);
@@ -119,7 +93,7 @@ static enum exit_status run(const struct options *options)
         return EXIT_OK;
     }
 
-    int words = count_words(command->words);
+    int words = command_word_count(command);
 
     if (!usage_is_right(command, options, options->word_count - words))
         return EXIT_USAGE;

@@ -21,7 +21,11 @@ static const struct option_description descriptions[] = {
     {OPTION_NAMESPACE, "namespace", "ID", "attach this namespace; may be given several times"},
     {OPTION_FORCE, "force", NULL, "also when processes hold it: they lose it"},
     {OPTION_SINCE, "since", "N", "begin with the events from sequence number N on that are still kept"},
+    {OPTION_CONFIG, "config", "PATH", "the configuration, instead of homid's own"},
+    {OPTION_INTERVAL, "interval", "SECONDS", "look again so often (default 1)"},
+    {OPTION_WAIT, "wait", "SECONDS", "wait at most so long (default 120)"},
     {OPTION_JSON, "json", NULL, "print homid's reply as JSON"},
+    {OPTION_OUTPUT, "output", "FORM", "table, wide (every column) or json; -o for short"},
     {OPTION_SOCKET, "socket", "PATH", "homid's admin socket"},
     {OPTION_COLOUR, "color", "WHEN", "auto (on a terminal), always or never"},
     {OPTION_VERSION, "version", NULL, "print the version"},
@@ -60,6 +64,18 @@ static int parse_colour(const char *text, enum option_colour *ret_colour)
     return -EINVAL;
 }
 
+static int parse_output(struct options *options, const char *text)
+{
+    options->wide = !strcmp(text, "wide");
+    if (!strcmp(text, "json"))
+        options->given |= OPTION_JSON;
+    else if (strcmp(text, "table") != 0 && !options->wide) {
+        fprintf(stderr, "homictl: --output takes table, wide or json, not '%s'\n", text);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int append(struct json_object **array, struct json_object *value)
 {
     if (!*array)
@@ -79,6 +95,10 @@ static int take(struct options *options, const struct option_description *option
     switch (option->bit) {
     case OPTION_SOCKET: options->socket = argument; break;
     case OPTION_TENANT: options->tenant = argument; break;
+    case OPTION_CONFIG: options->config = argument; break;
+    case OPTION_OUTPUT: return parse_output(options, argument);
+    case OPTION_INTERVAL: return parse_number(option->name, argument, 1, 3600, &options->interval);
+    case OPTION_WAIT: return parse_number(option->name, argument, 0, 86400, &options->wait);
     case OPTION_COLOUR: return parse_colour(argument, &options->colour);
     case OPTION_DEVICE: return append(&options->devices, json_object_new_string(argument));
     case OPTION_QUEUES: return parse_number(option->name, argument, 1, UINT16_MAX, &options->queues);
@@ -92,6 +112,14 @@ static int take(struct options *options, const struct option_description *option
     return 0;
 }
 
+static const struct option_description *find(unsigned bits)
+{
+    for (size_t i = 0; i < DESCRIPTIONS; i++)
+        if (bits & descriptions[i].bit)
+            return &descriptions[i];
+    return NULL;
+}
+
 int options_parse(int argc, char **argv, struct options *ret_options)
 {
     struct option longs[DESCRIPTIONS + 1] = {0};
@@ -103,9 +131,11 @@ int options_parse(int argc, char **argv, struct options *ret_options)
             (struct option){descriptions[i].name, descriptions[i].argument ? required_argument : no_argument,
                             NULL, (int)(256 + i)};
     optind = 0; /* glibc: begin anew */
-    while (!error && (found = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+    while (!error && (found = getopt_long(argc, argv, "ho:", longs, NULL)) != -1) {
         if (found == 'h')
             ret_options->given |= OPTION_HELP;
+        else if (found == 'o')
+            error = take(ret_options, find(OPTION_OUTPUT), optarg);
         else if (found >= 256)
             error = take(ret_options, &descriptions[found - 256], optarg);
         else
@@ -140,8 +170,16 @@ void options_help(FILE *stream, unsigned bits)
 
 const char *options_name(unsigned bits)
 {
+    const struct option_description *option = find(bits);
+
+    return option ? option->name : "";
+}
+
+void options_each(unsigned bits,
+                  void (*each)(void *user, const char *name, const char *argument, const char *text),
+                  void *user)
+{
     for (size_t i = 0; i < DESCRIPTIONS; i++)
         if (bits & descriptions[i].bit)
-            return descriptions[i].name;
-    return "";
+            each(user, descriptions[i].name, descriptions[i].argument, descriptions[i].text);
 }

@@ -23,8 +23,12 @@ enum option_bit {
     OPTION_NAMESPACE = 1 << 8,
     OPTION_FORCE = 1 << 9,
     OPTION_SINCE = 1 << 10,
+    OPTION_OUTPUT = 1 << 11,
+    OPTION_CONFIG = 1 << 12,
+    OPTION_INTERVAL = 1 << 13,
+    OPTION_WAIT = 1 << 14,
 };
-#define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_JSON | OPTION_SOCKET | OPTION_COLOUR)
+#define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_JSON | OPTION_OUTPUT | OPTION_SOCKET | OPTION_COLOUR)
 
 enum option_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
@@ -37,7 +41,9 @@ struct options {
     const char *tenant;
     struct json_object *devices;    /* array of strings; NULL when none is given */
     struct json_object *namespaces; /* array of integers; NULL when none is given */
-    int64_t queues, since;
+    const char *config;
+    bool wide;
+    int64_t queues, since, interval, wait; /* the last two in seconds */
     char **words;
     int word_count;
 };
@@ -50,5 +56,11 @@ void options_clear(struct options *options);
 void options_help(FILE *stream, unsigned bits);
 /* The long name of the first option among bits. */
 const char *options_name(unsigned bits);
+
+/* Calls each(user, name, argument, text) for every option among bits; argument is NULL where it takes none.
+ */
+void options_each(unsigned bits,
+                  void (*each)(void *user, const char *name, const char *argument, const char *text),
+                  void *user);
 
 #endif

@@ -3,6 +3,9 @@
 INSTALL ?= install
 CONFDIR := $(SYSCONFDIR)/homi
 INCLUDEDIR ?= $(PREFIX)/include
+# Where the shells look for completions; zsh reads site-functions of its own prefix.
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 UNITS   := homid.service homid.socket homid-admin.socket
 MANUALS := $(wildcard man/*.[1-9])
 HEADERS := $(wildcard lib/include/homi/*.h)
@@ -13,6 +16,7 @@ INSTALLED := $(SBINDIR)/homid $(BINDIR)/homictl $(BINDIR)/homi-perf \
   $(addprefix $(INCLUDEDIR)/homi/,$(notdir $(HEADERS))) \
   $(foreach page,$(MANUALS),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
   $(addprefix $(UNITDIR)/,$(UNITS)) \
+  $(BASHDIR)/homictl $(ZSHDIR)/_homictl \
   $(SYSUSERSDIR)/homi.conf $(TMPFILESDIR)/homi.conf $(CATALOGDIR)/homi.catalog
 
 put = $(INSTALL) -D -m $(1) $(2) $(DESTDIR)$(3)
@@ -29,6 +33,8 @@ install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configurat
 	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/homi $(DESTDIR)$(CONFDIR)/homid.conf.d
 	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/homi/
 	$(foreach page,$(MANUALS),$(call put,644,$(page),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) &&) true
+	$(call put,644,homictl/completion/homictl.bash,$(BASHDIR)/homictl)
+	$(call put,644,homictl/completion/_homictl,$(ZSHDIR)/_homictl)
 	sed 's|@SBINDIR@|$(SBINDIR)|g' systemd/homid.service.in >$(BUILD)/homid.service
 	$(call put,644,$(BUILD)/homid.service,$(UNITDIR)/homid.service)
 	$(call put,644,systemd/homid.socket,$(UNITDIR)/homid.socket)

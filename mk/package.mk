@@ -12,3 +12,9 @@ $(DEB)/built: $(DEB_FILES)
 check-packages: deb ## Build the Debian packages, and let lintian and a program of theirs judge them (Debian)
 	@packaging/check.sh $(DEB) $(RESULTS)
 .PHONY: check-packages
+
+# What packaging/debian/rules installs, and what check.sh compares the packages with.
+install-debian:
+	@$(MAKE) --no-print-directory install PREFIX=/usr LIBDIR=/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH) \
+	  UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions
+.PHONY: install-debian

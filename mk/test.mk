@@ -21,6 +21,11 @@ check-unit: ## Unit and protocol tests under ASan and UBSan (no root, under a mi
 	@tests/lib/run-unit.sh $(RESULTS) $(ASAN)/unit
 .PHONY: check-unit
 
+check-operator: ## homictl and its completion against a homid with the software SSD, under ASan (no root)
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' all
+	@tests/operator/run.sh $(RESULTS) $(ASAN)
+.PHONY: check-operator
+
 lint: ## Formatting, include directions, sizes, shell scripts, man pages, headers that compile alone, clang
 	@tests/lint/run.sh $(RESULTS)
 .PHONY: lint

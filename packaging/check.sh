@@ -19,7 +19,7 @@ check() {
 }
 
 policy() {
-  local said options=(--fail-on error,warning)
+  local said options=('--fail-on=error,warning')
   if [ "$(id -u)" -eq 0 ]; then options+=(--allow-root); fi
   said=$(lintian "${options[@]}" "$packages"/*.changes) || { echo "$said"; return 1; }
   [ -z "$said" ] || { echo "$said"; return 1; }
@@ -29,13 +29,13 @@ policy() {
 complete() {
   local stage=$packages/stage file bad=0 count
   rm -rf "$stage"
-  make -s install DESTDIR="$stage" PREFIX=/usr SYSCONFDIR=/etc >/dev/null
+  make -s install-debian DESTDIR="$(realpath -m "$stage")" >/dev/null
   for file in "$packages"/*.deb; do dpkg-deb -c "$file"; done |
     sed -nE 's/^[-l].* \.\/(.*)/\1/p' | sed -E 's| -> .*||; s|\.gz$||' >"$packages/contents"
   while IFS= read -r file; do
-    count=$(grep -cE "(^|/)$(basename "$file" | sed 's/[.+]/\\&/g')$" "$packages/contents" || true)
+    count=$(grep -cxF "$file" "$packages/contents" || true)
     if [ "$count" -ne 1 ]; then echo "$file is in $count packages"; bad=1; fi
-  done < <(cd "$stage" && find . -type f | sed 's|^\./||' | grep -vE '(tmpfiles|sysusers)\.d/')
+  done < <(cd "$stage" && find . -type f -o -type l | sed 's|^\./||')
   rm -rf "$stage"
   return "$bad"
 }

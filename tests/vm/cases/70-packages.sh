@@ -13,7 +13,8 @@ trap restore EXIT
 if command -v homid >/dev/null; then fail 'homid is still there'; fi
 groupdel homi 2>/dev/null || true
 
-dpkg --force-unsafe-io -i "$packages"/{homid,homictl,libhomi0,libhomi-dev}_*.deb 2>&1 | grep -E 'error|warning|depends' || true
+# Not libhomi-dev, which a machine that compiles nothing does not need.
+dpkg --force-unsafe-io -i "$packages"/{homid,homictl,libhomi0}_*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail 'dpkg -i'; }
 for package in homid homictl libhomi0; do
   equal "state of $package" 'install ok installed' "$(dpkg-query -W -f='${Status}' "$package")"
 done
@@ -42,12 +43,12 @@ grep -q '^read back: Hello' <<<"$said" || fail 'the example did not read back wh
 refused_with 'not permitted\|may not\|tenant' setpriv --reuid red --regid red --clear-groups "$packages/first-tenant" blue
 note "$(homictl --version), $(homictl list vfs | grep -c ready) virtual functions ready"
 
-dpkg --remove homid 2>&1 | grep -E 'error|warning' || true
+dpkg --remove homid >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail 'dpkg --remove'; }
 equal 'homid once removed' inactive "$(systemctl is-active homid.service || true)"
 equal 'homid.socket once removed' inactive "$(systemctl is-active homid.socket || true)"
 [ -e /etc/homi/homid.conf ] || fail 'the configuration went with the package'
 rm /etc/homi/homid.conf.d/mine.conf
-dpkg --purge homid homictl libhomi-dev libhomi0 2>&1 | grep -E 'error|warning' || true
+dpkg --purge homid homictl libhomi0 >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail 'dpkg --purge'; }
 for left in /etc/homi /usr/sbin/homid /usr/bin/homictl /lib/systemd/system/homid.service /etc/systemd/system/sockets.target.wants/homid.socket; do
   if [ -e "$left" ] || [ -L "$left" ]; then fail "$left is left"; fi
 done

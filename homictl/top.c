@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who holds what, over and over: a line for homid, then a table of the leases. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "homictl/call.h"
+#include "homictl/format.h"
+#include "homictl/listing.h"
+
+/* What is seen in one look; the caller's to put. */
+struct look {
+    struct json_object *status, *tenants, *leases;
+};
+
+static enum exit_status look(const struct options *options, struct look *ret_look)
+{
+    enum exit_status status =
+        call(options, "show the status", ADMIN_METHOD("GetStatus"), NULL, &ret_look->status);
+
+    if (status == EXIT_OK)
+        status = listing_fetch(options, &listing_tenants, false, &ret_look->tenants);
+    if (status == EXIT_OK)
+        status = listing_fetch(options, &listing_leases, false, &ret_look->leases);
+    return status;
+}
+
+static void look_clear(struct look *look)
+{
+    json_object_put(look->status);
+    json_object_put(look->tenants);
+    json_object_put(look->leases);
+}
+
+static void print_json(const struct look *look)
+{
+    struct json_object *answer = json_object_new_object();
+
+    json_object_object_add(answer, "status", json_object_get(look->status));
+    json_object_object_add(answer, "tenants", json_object_get(look->tenants));
+    json_object_object_add(answer, "leases", json_object_get(look->leases));
+    puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(answer);
+}
+
+static enum exit_status print_look(const struct options *options, const struct look *look)
+{
+    char clock[16], memory[FORMAT_BYTES];
+    time_t now = time(NULL);
+    enum exit_status status;
+    struct tm parts;
+
+    localtime_r(&now, &parts);
+    strftime(clock, sizeof(clock), "%H:%M:%S", &parts);
+    format_bytes((uint64_t)member_number(look->status, "memoryBytes"), memory);
+    /* From the upper left corner, so that nothing flickers; what was below is cleared at the end. */
+    if (isatty(STDOUT_FILENO))
+        printf("\033[H\033[2J");
+    printf("%s  %" PRId64 " leases, %" PRId64 " queue pairs, %" PRId64 " connections, %s registered\n\n",
+           clock, member_number(look->status, "leases"), member_number(look->status, "queuePairs"),
+           member_number(look->status, "connections"), memory);
+    status = listing_print(options, &listing_tenants, look->tenants);
+    if (status == EXIT_OK && json_object_array_length(look->leases)) {
+        printf("\n");
+        status = listing_print(options, &listing_leases, look->leases);
+    }
+    printf("\n");
+    return status;
+}
+
+enum exit_status command_top(const struct options *options, char **arguments)
+{
+    const struct timespec interval = {.tv_sec = options->given & OPTION_INTERVAL ? options->interval : 1};
+    enum exit_status status;
+
+    (void)arguments;
+    for (;;) {
+        struct look seen = {0};
+
+        status = look(options, &seen);
+        if (status == EXIT_OK && options->given & OPTION_JSON)
+            print_json(&seen);
+        else if (status == EXIT_OK)
+            status = print_look(options, &seen);
+        look_clear(&seen);
+        /* A reader that went away ends it. */
+        if (status != EXIT_OK || fflush(stdout) != 0)
+            return status;
+        nanosleep(&interval, NULL);
+    }
+}
