@@ -21,6 +21,7 @@
 #include "daemon/core/core.h"
 #include "daemon/helper.h"
 #include "daemon/hw/backend.h"
+#include "daemon/keepers.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/model/process.h"
@@ -42,6 +43,7 @@ struct daemon {
     struct loop *loop;
     struct hw_backend *backend;
     struct core *core;
+    struct keepers *keepers;
     struct sockets sockets;
     struct server *server;
     struct status status;
@@ -84,6 +86,24 @@ static void on_event(void *user, const struct core_event *event)
     audit_event(&daemon->log, event);
     if (daemon->server)
         server_event(daemon->server, event);
+}
+
+static int on_keep(void *user, const char *lease, const struct core_keeper *keeper)
+{
+    struct daemon *daemon = user;
+    return keepers_add(daemon->keepers, lease, keeper);
+}
+
+static void on_forget_keeper(void *user, const char *lease)
+{
+    struct daemon *daemon = user;
+    keepers_remove(daemon->keepers, lease);
+}
+
+static void on_keeper_ended(void *user, const char *lease)
+{
+    struct daemon *daemon = user;
+    core_keeper_ended(daemon->core, lease);
 }
 
 static void on_changed(void *user)
@@ -171,13 +191,22 @@ static int build(struct daemon *daemon)
 {
     const struct loop_listener loop_listener = {
         .tick = on_tick, .signal = on_signal, .changed = on_status, .user = daemon};
-    const struct core_listener core_listener = {
-        .now = on_now, .timer = on_timer, .event = on_event, .changed = on_changed, .user = daemon};
+    const struct core_listener core_listener = {.now = on_now,
+                                                .timer = on_timer,
+                                                .event = on_event,
+                                                .keep = on_keep,
+                                                .forget_keeper = on_forget_keeper,
+                                                .changed = on_changed,
+                                                .user = daemon};
     const char *what = "event loop";
     int r = loop_new(&loop_listener, &daemon->loop);
     if (r == 0) {
         what = "hardware";
         r = open_backend(daemon);
+    }
+    if (r == 0) {
+        what = "keepers";
+        r = keepers_new(loop_base(daemon->loop), on_keeper_ended, daemon, &daemon->keepers);
     }
     if (r == 0) {
         what = "core";
@@ -223,6 +252,7 @@ static int run(struct config *config, const char *model, uint64_t model_digest)
     server_free(daemon.server);
     daemon.server = NULL;
     core_free(daemon.core);
+    keepers_free(daemon.keepers);
     hw_backend_free(daemon.backend);
     sockets_close(&daemon.sockets);
     loop_free(daemon.loop);

@@ -46,13 +46,16 @@ const struct command commands[] = {
      .run = command_top},
     {.words = "vf alloc",
      .arguments = "",
-     .options = OPTION_TENANT | OPTION_DEVICE | OPTION_QUEUES | OPTION_NAMESPACE,
+     .options = OPTION_TENANT | OPTION_DEVICE | OPTION_QUEUES | OPTION_NAMESPACE | OPTION_PASSTHROUGH |
+                OPTION_KERNEL | OPTION_USER | OPTION_PID | OPTION_UNIT | OPTION_KILL,
      .required = OPTION_TENANT,
      .summary = "Reserve virtual functions for a tenant, ahead of its processes",
      .details =
          "Takes one virtual function of each device named, all or nothing; of one device that serves when\n"
          "none is named. The reservation stands until it is freed. Prints the name of the lease, which\n"
-         "the tenant's processes may attach to, and the functions.",
+         "the tenant's processes may attach to, and the functions.\n"
+         "With --passthrough or --kernel the functions are lent to software that knows nothing of homid:\n"
+         "the user owns the device nodes, which are printed too, until the lease ends.",
      .run = command_vf_alloc},
     {.words = "vf free",
      .arguments = "LEASE",
@@ -62,7 +65,8 @@ const struct command commands[] = {
      .summary = "End a reservation",
      .details =
          "Refused while processes hold the lease, unless --force is given: then their queue pairs are\n"
-         "deleted and their access to the functions ends.",
+         "deleted and their access to the functions ends. A lease that lends functions waits for whoever\n"
+         "still has a device node open (`homictl list leases` says who), and with --force kills them.",
      .run = command_vf_free},
     {.words = "queue",
      .arguments = "",

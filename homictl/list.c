@@ -50,6 +50,8 @@ const struct listing listing_leases = {
     "leases",
     {{"LEASE", LISTING_TEXT, "name", NULL},
      {"TENANT", LISTING_TEXT, "tenant", NULL},
+     {"KIND", LISTING_TEXT, "kind", NULL},
+     {"STATE", LISTING_STATE, "state", NULL},
      {"RESERVED", LISTING_YES, "reserved", NULL},
      {"VFS", LISTING_LIST, "virtualFunctions", NULL},
      {"NAMESPACES", LISTING_LIST, "namespaces", NULL},
@@ -59,6 +61,8 @@ const struct listing listing_leases = {
      {"PIDS", LISTING_LIST, "holders", "pid"},
      {"UIDS", LISTING_LIST | LISTING_WIDE, "holders", "uid"},
      {"REGIONS", LISTING_LIST | LISTING_WIDE, "holders", "regions"},
+     {"NODES", LISTING_LIST, "nodes", NULL},
+     {"REASON", LISTING_TEXT, "reason", NULL},
      {0}},
 };
 

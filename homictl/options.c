@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,12 @@ static const struct option_description descriptions[] = {
     {OPTION_DEVICE, "device", "NAME", "one virtual function of this device; may be given several times"},
     {OPTION_QUEUES, "queues", "N", "queue pairs that the lease shall be able to hold on each function"},
     {OPTION_NAMESPACE, "namespace", "ID", "attach this namespace; may be given several times"},
+    {OPTION_PASSTHROUGH, "passthrough", NULL, "for a driver of the user's own, through vfio-pci"},
+    {OPTION_KERNEL, "kernel", NULL, "for the kernel's nvme driver; the user gets the block devices"},
+    {OPTION_USER, "user", "NAME", "the user who gets the device nodes; the tenant's only one by default"},
+    {OPTION_PID, "pid", "PID", "the lease ends with this process"},
+    {OPTION_UNIT, "unit", "NAME", "the lease ends with this unit of systemd"},
+    {OPTION_KILL, "kill", NULL, "at the end, kill the user's processes that do not let go"},
     {OPTION_FORCE, "force", NULL, "also when processes hold it: they lose it"},
     {OPTION_SINCE, "since", "N", "begin with the events from sequence number N on that are still kept"},
     {OPTION_CONFIG, "config", "PATH", "the configuration, instead of homid's own"},
@@ -76,6 +83,23 @@ static int parse_output(struct options *options, const char *text)
     return 0;
 }
 
+static int unknown_user(const char *text)
+{
+    fprintf(stderr, "homictl: --user: there is no user '%s'\n", text);
+    return -EINVAL;
+}
+
+static int parse_user(const char *text, int64_t *ret_user)
+{
+    const struct passwd *entry = getpwnam(text);
+
+    if (!entry)
+        return *text >= '0' && *text <= '9' ? parse_number("user", text, 0, UINT32_MAX - 1, ret_user)
+                                            : unknown_user(text);
+    *ret_user = entry->pw_uid;
+    return 0;
+}
+
 static int append(struct json_object **array, struct json_object *value)
 {
     if (!*array)
@@ -102,6 +126,9 @@ static int take(struct options *options, const struct option_description *option
     case OPTION_COLOUR: return parse_colour(argument, &options->colour);
     case OPTION_DEVICE: return append(&options->devices, json_object_new_string(argument));
     case OPTION_QUEUES: return parse_number(option->name, argument, 1, UINT16_MAX, &options->queues);
+    case OPTION_USER: return parse_user(argument, &options->user);
+    case OPTION_PID: return parse_number(option->name, argument, 1, INT32_MAX, &options->pid);
+    case OPTION_UNIT: options->unit = argument; break;
     case OPTION_SINCE: return parse_number(option->name, argument, 1, INT64_MAX, &options->since);
     case OPTION_NAMESPACE:
         /* FFFFFFFFh means all namespaces and is no namespace's id (NVMe Base 2.0, section 3.2.1.2). */

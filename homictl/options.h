@@ -27,6 +27,12 @@ enum option_bit {
     OPTION_CONFIG = 1 << 12,
     OPTION_INTERVAL = 1 << 13,
     OPTION_WAIT = 1 << 14,
+    OPTION_PASSTHROUGH = 1 << 20,
+    OPTION_KERNEL = 1 << 21,
+    OPTION_USER = 1 << 22,
+    OPTION_PID = 1 << 23,
+    OPTION_UNIT = 1 << 24,
+    OPTION_KILL = 1 << 25,
 };
 #define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_JSON | OPTION_OUTPUT | OPTION_SOCKET | OPTION_COLOUR)
 
@@ -38,12 +44,12 @@ struct options {
     const char *socket;
     bool model; /* the socket is the software SSD's */
     enum option_colour colour;
-    const char *tenant;
+    const char *tenant, *unit;
     struct json_object *devices;    /* array of strings; NULL when none is given */
     struct json_object *namespaces; /* array of integers; NULL when none is given */
     const char *config;
     bool wide;
-    int64_t queues, since, interval, wait; /* the last two in seconds */
+    int64_t queues, since, user, pid, interval, wait; /* the last two in seconds */
     char **words;
     int word_count;
 };

@@ -53,6 +53,7 @@ static const struct refusal refusals[] = {
      "tenants may not ask for this command"},
     {HOMI_REFUSED_COMMAND_FAILED, TENANT "CommandFailed", "the controller refused the command"},
     {HOMI_REFUSED_LEASE_REVOKED, TENANT "LeaseRevoked", "the lease was revoked"},
+    {HOMI_REFUSED_LEASE_KIND, TENANT "LeaseKindMismatch", "the lease is not for queue pairs from homid"},
     {HOMI_REFUSED_SYSTEM, TENANT "SystemError", "the machine failed under homid"},
 };
 

@@ -73,10 +73,23 @@ static json_object *describe_holder(const struct core_holder_view *holder)
     return entry;
 }
 
+static json_object *describe_keeper(const struct core_keeper *keeper)
+{
+    json_object *entry = json_object_new_object();
+    if (keeper->pid)
+        value_put_integer(entry, "pid", keeper->pid);
+    else
+        value_put_text(entry, "unit", keeper->unit);
+    return entry;
+}
+
 static void add_lease(void *user, const struct core_lease_view *view)
 {
     json_object *entry = json_object_new_object(), *functions = json_object_new_array();
     json_object *namespaces = json_object_new_array(), *holders = json_object_new_array();
+    json_object *nodes = json_object_new_array();
+    for (size_t i = 0; i < view->node_count; i++)
+        append_text(nodes, view->nodes[i]);
     for (size_t i = 0; i < view->function_count; i++)
         append_text(functions, view->functions[i]);
     for (size_t i = 0; i < view->namespace_count; i++)
@@ -85,6 +98,14 @@ static void add_lease(void *user, const struct core_lease_view *view)
         value_append(holders, describe_holder(&view->holders[i]));
     value_put_text(entry, "name", view->name);
     value_put_text(entry, "tenant", view->tenant);
+    value_put_text(entry, "kind", view->kind);
+    value_put_text(entry, "state", view->state);
+    value_put_text(entry, "reason", view->reason);
+    if (view->user >= 0)
+        value_put_integer(entry, "user", view->user);
+    if (view->keeper.pid || view->keeper.unit[0])
+        value_put(entry, "keeper", describe_keeper(&view->keeper));
+    value_put(entry, "nodes", nodes);
     value_put_flag(entry, "reserved", view->reserved);
     value_put(entry, "virtualFunctions", functions);
     value_put(entry, "namespaces", namespaces);
@@ -313,11 +334,53 @@ static void allocate_done(void *user, const struct core_error *error, const stru
         return;
     }
     json_object *parameters = json_object_new_object(), *functions = json_object_new_array();
-    for (size_t i = 0; i < grant->function_count; i++)
+    json_object *nodes = json_object_new_array();
+    for (size_t i = 0; i < grant->function_count; i++) {
+        const struct hw_nodes *own = grant->functions[i].nodes;
         append_text(functions, grant->functions[i].name);
+        for (unsigned n = 0; own && n < own->count; n++)
+            append_text(nodes, own->paths[n]);
+    }
     value_put_text(parameters, "lease", grant->lease);
     value_put(parameters, "virtualFunctions", functions);
+    value_put(parameters, "nodes", nodes);
     api_call_reply(call, parameters, NULL, 0);
+}
+
+static enum core_lease_kind kind_of(const char *name)
+{
+    if (name && strcmp(name, "passthrough") == 0)
+        return CORE_LEASE_PASSTHROUGH;
+    if (name && strcmp(name, "kernel") == 0)
+        return CORE_LEASE_KERNEL;
+    return CORE_LEASE_QUEUES;
+}
+
+/* Whether what concerns a lease's kind makes sense; otherwise the call is answered. */
+static bool decode_loan(struct api_call *call, json_object *parameters, struct core_attach_request *request)
+{
+    json_object *keeper = value_member(parameters, "keeper");
+    const char *unit = keeper ? value_text(keeper, "unit") : NULL;
+    int64_t pid = keeper ? value_integer(keeper, "pid", 0) : 0;
+    request->kind = kind_of(value_text(parameters, "kind"));
+    request->user = value_integer(parameters, "user", -1);
+    request->kill = value_flag(parameters, "killHolders");
+    if (value_member(parameters, "user") && (request->user < 0 || request->user >= UINT32_MAX)) {
+        api_call_range(call, "user", 0, UINT32_MAX - 1);
+        return false;
+    }
+    if (!keeper)
+        return true;
+    if (unit ? value_member(keeper, "pid") != NULL || !*unit || strlen(unit) >= CORE_NAME_BYTES ||
+                   strchr(unit, '/')
+             : pid <= 0 || pid > INT32_MAX) {
+        api_call_invalid(call, "keeper");
+        return false;
+    }
+    request->keeper.pid = (pid_t)pid;
+    if (unit)
+        strcpy(request->keeper.unit, unit);
+    return true;
 }
 
 static int allocate(struct varlink_connection *connection, struct varlink_message *message, void *user)
@@ -327,7 +390,8 @@ static int allocate(struct varlink_connection *connection, struct varlink_messag
     struct attach_parameters parameters;
     struct api_call *call;
     int r = api_call_begin(session, METHOD("AllocateVirtualFunctions"), message->parameters, &call);
-    if (r > 0 && attach_decode(call, message->parameters, &parameters)) {
+    if (r > 0 && attach_decode(call, message->parameters, &parameters) &&
+        decode_loan(call, message->parameters, &parameters.request)) {
         parameters.request.mode = CORE_ATTACH_FRESH;
         core_allocate(session->context->core, &parameters.request, allocate_done, call);
     }

@@ -68,6 +68,42 @@ static bool read_namespaces(const struct core_attach_request *from, struct waite
     return true;
 }
 
+static bool tenant_has(const struct tenant *tenant, int64_t user)
+{
+    for (size_t i = 0; i < tenant->config->uid_count; i++) {
+        if (tenant->config->uids[i] == user)
+            return true;
+    }
+    return false;
+}
+
+/* A loan goes to one user of the tenant: the one named, or its only one. */
+static bool read_loan(const struct core_attach_request *from, struct waiter *request,
+                      struct core_error *error)
+{
+    const struct core_tenant_config *config = request->tenant->config;
+    int64_t user = from->user;
+
+    request->kind = from->kind;
+    request->kill = from->kill;
+    request->keeper = from->keeper;
+    if (from->kind == CORE_LEASE_QUEUES)
+        return true;
+    if (from->kind == CORE_LEASE_PASSTHROUGH && !config->trusted) {
+        *error = error_refusal(CORE_REFUSED_TRUST_REQUIRED, config->name);
+        return false;
+    }
+    if (user < 0 && config->uid_count == 1)
+        user = config->uids[0];
+    if (user < 0 || !tenant_has(request->tenant, user)) {
+        *error = error_refusal(CORE_REFUSED_USER_NOT_PERMITTED, config->name);
+        error->value = user;
+        return false;
+    }
+    request->user = (uint32_t)user;
+    return true;
+}
+
 bool request_read(struct core *core, struct tenant *tenant, const struct core_attach_request *from,
                   struct waiter *request, struct core_error *error)
 {
@@ -80,7 +116,8 @@ bool request_read(struct core *core, struct tenant *tenant, const struct core_at
         error->limit = core->config->wait_milliseconds_max;
         return false;
     }
-    return read_devices(core, tenant, from, request, error) && read_namespaces(from, request, error);
+    return read_devices(core, tenant, from, request, error) && read_namespaces(from, request, error) &&
+           read_loan(from, request, error);
 }
 
 /* ---- a lease that stands already ---- */
@@ -145,7 +182,8 @@ static struct lease *find_joinable(const struct waiter *request, struct core_err
     *error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, NULL);
     TAILQ_FOREACH (lease, &request->tenant->leases, tenant_link) {
         const struct function *full;
-        if (!whole(lease) || !covers_devices(lease, request) || !covers_namespaces(lease, request))
+        if (lease->kind != CORE_LEASE_QUEUES || !whole(lease) || !covers_devices(lease, request) ||
+            !covers_namespaces(lease, request))
             continue;
         full = full_part(lease, request);
         if (!full)
@@ -182,6 +220,10 @@ static void attach_named(struct core_client *client, const struct core_attach_re
     if (!error.code && (!lease || lease->tenant != tenant || !policy_acts_for(client, tenant) ||
                         lease->state == LEASE_ENDING))
         error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, from->lease);
+    if (!error.code && lease->kind != CORE_LEASE_QUEUES) {
+        error = error_refusal(CORE_REFUSED_LEASE_KIND, lease->name);
+        copy_text(error.text, sizeof(error.text), lease_kind_name(lease->kind));
+    }
     if (!error.code && check_tenant(client, tenant, &error))
         lease_join(lease, client, call);
     else
@@ -250,6 +292,15 @@ void core_attach(struct core_client *client, const struct core_attach_request *f
     core_leave(core);
 }
 
+/* A kernel lease gives no control over the function, so it needs no trust. */
+static bool may_allocate(struct tenant *tenant, const struct core_attach_request *from,
+                         struct core_error *error)
+{
+    if (tenant && from->kind == CORE_LEASE_KERNEL)
+        return true;
+    return check_tenant(NULL, tenant, error);
+}
+
 void core_allocate(struct core *core, const struct core_attach_request *from, core_attach_done done,
                    void *user)
 {
@@ -273,7 +324,7 @@ void core_allocate(struct core *core, const struct core_attach_request *from, co
     request->reserved = true;
     if (!tenant)
         error = error_refusal(CORE_REFUSED_UNKNOWN_TENANT, from->tenant);
-    if (check_tenant(NULL, tenant, &error) && request_read(core, tenant, from, request, &error)) {
+    if (may_allocate(tenant, from, &error) && request_read(core, tenant, from, request, &error)) {
         wait_or_grant(request);
     } else {
         call_refuse(call, &error);

@@ -126,6 +126,9 @@ static const char *refusal_text(int code)
         [CORE_REFUSED_LEASE_REVOKED] = "lease revoked",
         [CORE_REFUSED_LEASE_HELD] = "processes hold the lease",
         [CORE_REFUSED_NOT_QUARANTINED] = "not quarantined",
+        [CORE_REFUSED_LEASE_KIND] = "the lease is not for queue pairs",
+        [CORE_REFUSED_USER_NOT_PERMITTED] = "not a user of the tenant",
+        [CORE_REFUSED_UNKNOWN_KEEPER] = "no such process or unit",
     };
 
     return texts[code];
@@ -259,6 +262,7 @@ static void deliver_attach(struct call *call)
             .namespaces = namespaces[i],
             .namespace_shared = shared[i],
             .namespace_count = function->attachment_count,
+            .nodes = function->nodes,
         };
         if (call->client)
             function->lent = true;

@@ -56,6 +56,9 @@ enum core_refusal {
     CORE_REFUSED_LEASE_REVOKED,            /* name: lease, text: reason */
     CORE_REFUSED_LEASE_HELD,               /* name: lease, value: holders */
     CORE_REFUSED_NOT_QUARANTINED,          /* name: device */
+    CORE_REFUSED_LEASE_KIND,               /* name: lease, text: its kind */
+    CORE_REFUSED_USER_NOT_PERMITTED,       /* name: tenant, value: uid, or -1 when several could be meant */
+    CORE_REFUSED_UNKNOWN_KEEPER,           /* name: the process or unit */
 };
 
 enum core_quota {
@@ -106,11 +109,20 @@ struct core_event {
     const char *text;
 };
 
+/* Whose end ends a lease: a process, a systemd unit (or neither: pid 0 and an empty name). */
+struct core_keeper {
+    pid_t pid;
+    char unit[CORE_NAME_BYTES];
+};
+
 struct core_listener {
     uint64_t (*now)(void *user); /* monotonic, milliseconds */
     void (*timer)(void *user,
                   uint64_t at); /* call core_tick at this time; UINT64_MAX: no need. Replaces the last one */
     void (*event)(void *user, const struct core_event *event);
+    /* Calls core_keeper_ended(lease) once the keeper has ended, never from within. -ESRCH: there is none. */
+    int (*keep)(void *user, const char *lease, const struct core_keeper *keeper);
+    void (*forget_keeper)(void *user, const char *lease); /* the lease is over */
     void (*changed)(void *user); /* the status line or readiness may be different now */
     void *user;
 };
@@ -157,6 +169,9 @@ bool core_client_concerned(const struct core_client *client, const struct core_e
 
 enum core_attach_mode { CORE_ATTACH_ANY, CORE_ATTACH_JOIN, CORE_ATTACH_FRESH };
 
+/* How the lease's functions are driven: queue pairs from homid, the user's own driver, the kernel's. */
+enum core_lease_kind { CORE_LEASE_QUEUES, CORE_LEASE_PASSTHROUGH, CORE_LEASE_KERNEL };
+
 struct core_attach_request {
     const char *tenant; /* NULL: the only one */
     const char *lease;  /* NULL: by mode */
@@ -168,6 +183,11 @@ struct core_attach_request {
     size_t namespace_count;
     uint32_t queue_pairs; /* 0: as many as the VF has */
     uint32_t wait_milliseconds;
+    /* The operator's only. */
+    enum core_lease_kind kind;
+    int64_t user; /* uid that gets the device nodes; -1: the tenant's only one */
+    bool kill;    /* at the end, processes that do not let go */
+    struct core_keeper keeper;
 };
 
 /* A VF of a lease, as a tenant sees it. */
@@ -180,6 +200,7 @@ struct core_function_grant {
     const struct hw_namespace *namespaces;
     const bool *namespace_shared;
     size_t namespace_count;
+    const struct hw_nodes *nodes; /* of a loan; NULL otherwise */
 };
 
 struct core_grant {
@@ -227,10 +248,12 @@ void core_get_feature(struct core_client *client, const char *lease, const char 
 
 /* ---- the operator ---- */
 
-/* Reserves functions for a tenant; grant->functions have no device_fd. */
+/* Reserves functions for a tenant, or lends them; grant->functions have no device_fd. */
 void core_allocate(struct core *core, const struct core_attach_request *request, core_attach_done done,
                    void *user);
 void core_free_lease(struct core *core, const char *lease, bool force, core_done done, void *user);
+/* The lease's keeper has ended, and so does the lease. */
+void core_keeper_ended(struct core *core, const char *lease);
 void core_retry(struct core *core, const char *device, const char *function, core_done done, void *user);
 
 /* ---- views ---- */
@@ -260,7 +283,13 @@ struct core_holder_view {
 
 struct core_lease_view {
     const char *name, *tenant;
+    const char *kind, *state; /* as in io.homi.Admin */
+    const char *reason;       /* why it does not end; NULL when there is none */
     bool reserved;
+    int64_t user; /* of a loan; -1 otherwise */
+    struct core_keeper keeper;
+    const char *const *nodes;
+    size_t node_count;
     const char *const *functions;
     size_t function_count;
     const uint32_t *namespaces;

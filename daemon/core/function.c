@@ -45,6 +45,7 @@ void function_fini(struct function *function)
             queue_pair_free(function->pairs[id]);
     }
     function_attachments_free(function);
+    function_loan_over(function);
     free(function->pairs);
     function->pairs = NULL;
 }
@@ -86,9 +87,19 @@ bool function_settled(const struct function *function)
     case FS_ATTACHING:
     case FS_CHECKING:
     case FS_IDENTIFYING:
+    case FS_PARTING:
+    case FS_LENDING:
+    case FS_LENT:
     case FS_QUARANTINED: return true;
+    case FS_WITHDRAWING:
+    case FS_RECLAIMING: return function->retry.armed; /* it waits for somebody */
     default: return false;
     }
+}
+
+bool function_granted(const struct function *function)
+{
+    return (function->state == FS_LEASED || function->state == FS_LENT) && !function->drop;
 }
 
 bool function_provisioning(const struct function *function)
@@ -176,10 +187,12 @@ static void enter(struct function *function, enum function_state next)
         if (function->lease)
             lease_part_closed(function);
         function_attachments_free(function);
+        function_loan_over(function);
         function->lost = function->bound = function->rejected = function->release = function->drop = false;
         timer_disarm(core, &function->retry);
         work_wake(core, &core->stop);
         break;
+    case FS_LENT:
     case FS_LEASED: function->failures = 0; /* fall through */
     case FS_READY:
         function->rounds = 0;
@@ -217,6 +230,11 @@ static enum function_state redirect(struct function *function)
         return FS_ATTACHING;
     if (state == FS_DRAINING && drained(function))
         return function->release ? FS_DETACHING : FS_CLOSING;
+    if ((state == FS_LENDING || state == FS_LENT) && (function->release || function->lost))
+        return FS_WITHDRAWING;
+    /* A loan that could not be taken back stays where it is until somebody acts, also when homid stops. */
+    if (state == FS_QUARANTINED && function->on_loan && !function->lost)
+        return stopping ? FS_ABSENT : state;
     if (unopened(state)) {
         if (function->lost && !function->release)
             return FS_ABSENT;
@@ -236,13 +254,15 @@ static bool may_start(const struct function *function)
     case FS_PROVISIONED:
     case FS_ONLINE: return device_open_for_online(function->device);
     case FS_BOUND:
+    case FS_WITHDRAWING:
+    case FS_RECLAIMING:
     case FS_REOPENING: return !function->retry.armed;
     case FS_CLOSING: return function->pending == 0;
     default: return true;
     }
 }
 
-static void busy_again(struct function *function)
+static void retry_later(struct function *function)
 {
     struct core *core = function->device->core;
     uint64_t longest = core->config->retry_seconds ? core->config->retry_seconds * UINT64_C(1000) : 1000;
@@ -251,8 +271,13 @@ static void busy_again(struct function *function)
     for (unsigned i = 0; i < function->busy_attempts && delay < longest; i++)
         delay *= 2;
     timer_arm(core, &function->retry, core_now(core) + (delay < longest ? delay : longest));
-    function->held = true;
     function->busy_attempts++;
+}
+
+static void busy_again(struct function *function)
+{
+    retry_later(function);
+    function->held = true;
     if (function->busy_attempts > BUSY_GRACE_ATTEMPTS)
         function_quarantine(function, "a process still holds the function from before");
 }
@@ -281,6 +306,19 @@ static void failed(struct function *function, const struct step *step, const str
         error = error_result(result, step->operation);
         if (!function->drop)
             lease_part_failed(function, &error);
+        return;
+    case STEP_WAITS:
+        if (function->lost)
+            return;
+        if (result->error == -EBUSY && !device->core->stopping) {
+            copy_text(function->reason, sizeof(function->reason), result->reason);
+            retry_later(function);
+            return;
+        }
+        function->held = result->error == -EBUSY; /* unbinding it would hang */
+        function_quarantine(function, reason);
+        if (result->error == -ETIMEDOUT)
+            device_stuck(device, reason);
         return;
     case STEP_FAULTS: function_fault(function, reason); return;
     case STEP_GOES_ON: return;
@@ -431,7 +469,10 @@ void function_retry(struct function *function)
         return;
     timer_disarm(function->device->core, &function->retry);
     function->failures = 0;
-    if (function_has_attached(function)) {
+    if (function->on_loan) {
+        function->busy_attempts = 0;
+        enter(function, FS_WITHDRAWING);
+    } else if (function_has_attached(function)) {
         enter(function, FS_DETACHING);
     } else if (function->held || function->lease) {
         enter(function, FS_REOPENING);
@@ -456,6 +497,13 @@ void function_grant(struct function *function, struct lease *lease, unsigned par
     }
     set_free(function, false);
     function_wake(function);
+}
+
+void function_loan_over(struct function *function)
+{
+    function->on_loan = false;
+    free(function->nodes);
+    function->nodes = NULL;
 }
 
 void function_recycle(struct function *function)

@@ -193,22 +193,51 @@ static enum verdict choose(const struct waiter *request, struct device *device, 
 
 /* ---- the lease ---- */
 
-static int take(struct waiter *request, const struct choice *choices, size_t count)
+/* A lease without functions yet; NULL: *error says why. */
+static struct lease *begin(const struct waiter *request, struct core_error *error)
+{
+    struct core *core = request->core;
+    struct lease *lease;
+
+    if (lease_new(core, request->tenant, request->queue_pairs, &lease)) {
+        *error = error_no_memory;
+        return NULL;
+    }
+    lease->kind = request->kind;
+    lease->user = request->user;
+    lease->kill = request->kill;
+    lease->keeper = request->keeper;
+    if (!lease->keeper.pid && !lease->keeper.unit[0])
+        return lease;
+    if (core->listener.keep(core->listener.user, lease->name, &lease->keeper) == 0) {
+        lease->kept = true;
+        return lease;
+    }
+    *error = error_refusal(CORE_REFUSED_UNKNOWN_KEEPER, lease->keeper.unit);
+    if (lease->keeper.pid)
+        snprintf(error->name, sizeof(error->name), "process %d", (int)lease->keeper.pid);
+    lease_free(lease);
+    return NULL;
+}
+
+/* false: refused, and nothing has changed. */
+static bool take(struct waiter *request, const struct choice *choices, size_t count, struct core_error *error)
 {
     struct attachment *attachments[PARTS_MAX] = {0};
     struct lease *lease;
-    int error = 0;
+    bool complete = true;
 
-    for (size_t i = 0; i < count && !error; i++) {
+    for (size_t i = 0; i < count && complete; i++) {
         attachments[i] = calloc(choices[i].count ? choices[i].count : 1, sizeof(struct attachment));
-        error = attachments[i] ? 0 : -1;
+        complete = attachments[i] != NULL;
     }
-    if (!error)
-        error = lease_new(request->core, request->tenant, request->queue_pairs, &lease);
-    if (error) {
+    if (!complete)
+        *error = error_no_memory;
+    lease = complete ? begin(request, error) : NULL;
+    if (!lease) {
         for (size_t i = 0; i < count; i++)
             free(attachments[i]);
-        return error;
+        return false;
     }
     for (size_t i = 0; i < count; i++) {
         for (size_t n = 0; n < choices[i].count; n++) {
@@ -222,7 +251,7 @@ static int take(struct waiter *request, const struct choice *choices, size_t cou
         lease->allocating = request->call;
     else
         lease_join(lease, request->client, request->call);
-    return 0;
+    return true;
 }
 
 /* Any one device of the tenant: the first that grants, else the first that may later. */
@@ -275,9 +304,7 @@ enum verdict grant_try(struct waiter *request, struct core_error *error)
     }
     verdict =
         request->device_count ? choose_all(request, choices, error) : choose_any(request, choices, error);
-    if (verdict == VERDICT_GRANT && take(request, choices, count)) {
-        *error = error_no_memory;
+    if (verdict == VERDICT_GRANT && !take(request, choices, count, error))
         return VERDICT_REFUSE;
-    }
     return verdict;
 }

@@ -100,9 +100,15 @@ enum function_state {
     FS_CHECKING,
     FS_IDENTIFYING,
     FS_LEASED,
+    /* being lent */
+    FS_PARTING, /* homid's own descriptors are closed */
+    FS_LENDING,
+    FS_LENT,
     /* being given back */
     FS_DRAINING,
+    FS_WITHDRAWING, /* the nodes of a loan */
     FS_DETACHING,
+    FS_RECLAIMING, /* a loan, from whoever still has it open */
     FS_CLOSING,
     FS_REOPENING,
     FS_EXPELLING, /* foreign namespaces, before FS_INSPECTING or FS_CHECKING again */
@@ -117,6 +123,7 @@ enum step_failure {
     STEP_QUARANTINES, /* the function stays out until somebody acts; -EBUSY is tried again */
     STEP_ENDS_GRANT,  /* the lease that wanted it is refused, and the function cleaned */
     STEP_FAULTS,      /* as if the controller had failed: close and open it again */
+    STEP_WAITS,       /* somebody holds it: tried again and again; any other failure quarantines */
     STEP_GOES_ON,     /* giving back cannot be refused: the next step follows */
 };
 
@@ -150,6 +157,7 @@ struct function {
     bool release;   /* its lease is over: the namespaces go too */
     bool lost;      /* the device went from under it */
     bool rejected;  /* opened, but not to be used: quarantined for `reason` once it is closed */
+    bool on_loan;   /* a user owns its device nodes, or is about to */
     bool secondary; /* list-secondary knows it */
     bool bound, lent /* a process may hold its descriptor */, held /* one does */, not_viable;
     TAILQ_ENTRY(function) turn_link, free_link;
@@ -161,8 +169,9 @@ struct function {
     struct hw_function_info info;
     unsigned queue_pairs, interrupts; /* offered: what it has, bounded by the configuration */
     struct lease *lease;
-    unsigned part;         /* its place in the lease */
-    struct tenant *tenant; /* whose namespaces it has */
+    unsigned part;          /* its place in the lease */
+    struct tenant *tenant;  /* whose namespaces it has */
+    struct hw_nodes *nodes; /* of the loan; NULL before it is made */
     struct attachment *attachments;
     size_t attachment_count, cursor;
     uint32_t foreign; /* the namespace to expel */
@@ -180,19 +189,22 @@ void function_wake(struct function *function);
 void function_turn(struct function *function); /* the device is free for it */
 /* What list-secondary says of it (NULL: the device has no such command and the VF is what it is). */
 void function_classify(struct function *function, const struct hw_secondary *secondary);
+const char *lease_kind_name(enum core_lease_kind kind);
 const char *function_shown(const struct function *function, enum function_state state); /* public name */
 bool function_settled(const struct function *function); /* neither coming nor going */
 bool function_provisioning(const struct function *function);
 bool function_serves(const struct function *function); /* or will again, without anybody's help */
 void function_quarantine(struct function *function, const char *reason);
+bool function_granted(const struct function *function);             /* it is what its lease promised */
 void function_fault(struct function *function, const char *reason); /* the controller failed */
 void function_lose(struct function *function, const char *reason);  /* the device went or was reset */
 void function_retry(struct function *function);                     /* out of quarantine */
 /* Takes a ready function for part `part` of a lease, with `count` attachments (owned by it from now on). */
 void function_grant(struct function *function, struct lease *lease, unsigned part,
                     struct attachment *attachments, size_t count);
-void function_recycle(struct function *function); /* drain, close, open; namespaces stay */
-void function_release(struct function *function); /* the same, and they go */
+void function_loan_over(struct function *function); /* nothing of it is anybody's any more */
+void function_recycle(struct function *function);   /* drain, close, open; namespaces stay */
+void function_release(struct function *function);   /* the same, and they go */
 struct attachment *function_attachment(const struct function *function, uint32_t id);
 bool function_has_attached(const struct function *function);
 void function_attachments_free(struct function *function);
@@ -383,6 +395,11 @@ struct lease {
     struct tenant *tenant;
     TAILQ_ENTRY(lease) link, tenant_link;
     enum lease_state state;
+    enum core_lease_kind kind;
+    uint32_t user; /* of a loan */
+    bool kill;     /* those who do not let go of it */
+    struct core_keeper keeper;
+    bool kept; /* the listener watches the keeper */
     bool reserved, used /* a process has held it since its functions were clean */;
     unsigned part_count;
     struct function *parts[PARTS_MAX]; /* NULL once given back */
@@ -444,7 +461,10 @@ struct waiter {
     struct call *call;
     struct core_client *client;
     struct tenant *tenant;
-    bool reserved, namespaces_given, queued;
+    bool reserved, namespaces_given, queued, kill;
+    enum core_lease_kind kind;
+    uint32_t user;
+    struct core_keeper keeper;
     struct device *devices[PARTS_MAX];
     size_t device_count; /* 0: any that the tenant may use */
     uint32_t namespaces[CORE_LEASE_NAMESPACES_MAX];

@@ -20,6 +20,16 @@ void lease_wake(struct lease *lease)
     work_wake(lease->core, &lease->work);
 }
 
+const char *lease_kind_name(enum core_lease_kind kind)
+{
+    switch (kind) {
+    case CORE_LEASE_QUEUES: return "queues";
+    case CORE_LEASE_PASSTHROUGH: return "passthrough";
+    case CORE_LEASE_KERNEL: return "kernel";
+    }
+    return "queues";
+}
+
 struct lease *lease_find(struct core *core, const char *name)
 {
     return named_find(&core->leases_by_name, name);
@@ -68,6 +78,8 @@ void lease_free(struct lease *lease)
     while ((holder = TAILQ_FIRST(&lease->holders)))
         holder_free(holder);
     work_cancel(core, &lease->work);
+    if (lease->kept)
+        core->listener.forget_keeper(core->listener.user, lease->name);
     tdelete(lease, &core->leases_by_name, named_compare);
     TAILQ_REMOVE(&core->leases, lease, link);
     TAILQ_REMOVE(&lease->tenant->leases, lease, tenant_link);
@@ -146,7 +158,7 @@ static void activate(struct lease *lease)
 {
     for (unsigned i = 0; i < lease->part_count; i++) {
         struct function *function = lease->parts[i];
-        if (!function || function->state != FS_LEASED || function->drop) {
+        if (!function || !function_granted(function)) {
             struct core_error error;
             if (!function || function->state != FS_QUARANTINED || function->retry.armed)
                 return;

@@ -36,8 +36,20 @@ void core_free_lease(struct core *core, const char *name, bool force, core_done 
         call_refuse(call, &error);
     } else if (call) {
         lease->freeing = call;
+        lease->kill = lease->kill || force;
         lease_revoke(lease, NULL, "freed by the operator", false);
     }
+    core_leave(core);
+}
+
+void core_keeper_ended(struct core *core, const char *name)
+{
+    struct lease *lease;
+
+    core_enter(core);
+    lease = lease_find(core, name);
+    if (lease && lease->state != LEASE_ENDING)
+        lease_revoke(lease, NULL, lease->keeper.pid ? "its process ended" : "its unit ended", false);
     core_leave(core);
 }
 

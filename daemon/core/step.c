@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/core/internal.h"
@@ -232,10 +233,85 @@ static void start_identify(struct function *function, hw_done done)
         function->handle, function->attachments[function->cursor].space->info.id, done, function);
 }
 
+static enum function_state identified_all(struct function *function)
+{
+    return function->lease && function->lease->kind != CORE_LEASE_QUEUES ? FS_PARTING : FS_LEASED;
+}
+
 static enum function_state identified(struct function *function, const struct hw_result *result)
 {
     function->attachments[function->cursor++].info = *result->namespace_info;
-    return has_more(function) ? FS_IDENTIFYING : FS_LEASED;
+    return has_more(function) ? FS_IDENTIFYING : identified_all(function);
+}
+
+/* ---- lending ---- */
+
+typedef void (*loan_operation)(struct hw_device *device, unsigned index, const struct hw_loan *loan,
+                               hw_done done, void *user);
+
+static void start_loan(struct function *function, loan_operation operation, hw_done done)
+{
+    const struct lease *lease = function->lease;
+    uint32_t namespaces[CORE_LEASE_NAMESPACES_MAX];
+    const struct hw_loan loan = {
+        .kind = lease->kind == CORE_LEASE_KERNEL ? HW_LOAN_KERNEL : HW_LOAN_VFIO,
+        .user = lease->user,
+        .kill = lease->kill,
+        .namespaces = namespaces,
+        .namespace_count = (unsigned)function->attachment_count,
+    };
+
+    for (size_t i = 0; i < function->attachment_count; i++)
+        namespaces[i] = function->attachments[i].space->info.id;
+    operation(function->device->handle, function->index, &loan, done, function);
+}
+
+static enum function_state parted(struct function *function, const struct hw_result *result)
+{
+    (void)result; /* the handle is gone however closing it went */
+    function->handle = NULL;
+    function->failed = function->drop = false;
+    return FS_LENDING;
+}
+
+static void start_lend(struct function *function, hw_done done)
+{
+    function->on_loan = function->lent = true;
+    start_loan(function, backend_of(function)->lend, done);
+}
+
+static enum function_state lent(struct function *function, const struct hw_result *result)
+{
+    function->nodes = malloc(sizeof(*function->nodes));
+    if (!function->nodes) {
+        lease_part_failed(function, &error_no_memory);
+        return FS_LENT;
+    }
+    *function->nodes = *result->nodes;
+    return FS_LENT;
+}
+
+static bool loan_remains(const struct function *function)
+{
+    return function->on_loan && function->device->present;
+}
+
+static void start_withdraw(struct function *function, hw_done done)
+{
+    start_loan(function, backend_of(function)->withdraw, done);
+}
+
+static void start_reclaim(struct function *function, hw_done done)
+{
+    start_loan(function, backend_of(function)->reclaim, done);
+}
+
+static enum function_state reclaimed(struct function *function, const struct hw_result *result)
+{
+    (void)result;
+    function_loan_over(function);
+    function->busy_attempts = 0;
+    return FS_CLOSING;
 }
 
 /* ---- giving back ---- */
@@ -267,7 +343,7 @@ static enum function_state detached(struct function *function, const struct hw_r
         if (function->attachments[i].attached)
             return FS_DETACHING;
     }
-    return FS_CLOSING;
+    return FS_RECLAIMING;
 }
 
 static bool has_handle(const struct function *function)
@@ -299,6 +375,7 @@ static void forget(struct function *function)
 static enum function_state gone(struct function *function)
 {
     function->handle = NULL;
+    function_loan_over(function);
     forget(function);
     function->failed = function->drop = false;
     if (function->release && function->lease)
@@ -350,6 +427,7 @@ const struct step function_steps[FS_COUNT] = {
     [FS_ABSENT] = {.shown = "absent"},
     [FS_READY] = {.shown = "ready"},
     [FS_LEASED] = {.shown = "leased"},
+    [FS_LENT] = {.shown = "leased"},
     [FS_DRAINING] = {.shown = "draining"},
     [FS_QUARANTINED] = {.shown = "quarantined"},
 
@@ -450,9 +528,52 @@ const struct step function_steps[FS_COUNT] = {
             .done = identified,
             .next = FS_LEASED,
             .failure = STEP_ENDS_GRANT,
+            .skipped = identified_all,
+        },
+
+    /* being lent */
+    [FS_PARTING] =
+        {
+            .shown = "leased",
+            .operation = "closing the function",
+            .start = start_close,
+            .done = parted,
+            .next = FS_LENDING,
+            .failure = STEP_GOES_ON,
+        },
+    [FS_LENDING] =
+        {
+            .shown = "leased",
+            .operation = "lending the function",
+            .turn = true,
+            .start = start_lend,
+            .done = lent,
+            .next = FS_LENT,
+            .failure = STEP_ENDS_GRANT,
         },
 
     /* being given back */
+    [FS_WITHDRAWING] =
+        {
+            .shown = "draining",
+            .operation = "withdrawing the function",
+            .turn = true,
+            .start = start_withdraw,
+            .needed = loan_remains,
+            .next = FS_DETACHING,
+            .failure = STEP_WAITS,
+        },
+    [FS_RECLAIMING] =
+        {
+            .shown = "draining",
+            .operation = "waiting for the function to be let go",
+            .turn = true,
+            .start = start_reclaim,
+            .needed = loan_remains,
+            .done = reclaimed,
+            .next = FS_CLOSING,
+            .failure = STEP_WAITS,
+        },
     [FS_DETACHING] =
         {
             .shown = "draining",
@@ -461,7 +582,7 @@ const struct step function_steps[FS_COUNT] = {
             .start = start_detach,
             .needed = detaches,
             .done = detached,
-            .next = FS_CLOSING,
+            .next = FS_RECLAIMING,
             .failure = STEP_GOES_ON,
         },
     [FS_CLOSING] =

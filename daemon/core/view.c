@@ -77,15 +77,31 @@ static size_t lease_namespaces(const struct lease *lease, uint32_t *ids, size_t 
     return count;
 }
 
+static const char *lease_state_name(enum lease_state state)
+{
+    switch (state) {
+    case LEASE_GRANTING: return "granting";
+    case LEASE_ACTIVE: return "active";
+    case LEASE_CYCLING: return "cleaning";
+    case LEASE_ENDING: return "ending";
+    }
+    return "ending";
+}
+
 static void lease_view(struct core *core, const struct lease *lease, struct core_holder_view *holders,
                        void (*each)(void *user, const struct core_lease_view *view), void *user)
 {
     uint32_t namespaces[PARTS_MAX * CORE_LEASE_NAMESPACES_MAX];
-    const char *functions[PARTS_MAX];
+    const char *functions[PARTS_MAX], *nodes[PARTS_MAX * HW_NODES_MAX];
     const struct holder *holder;
     struct core_lease_view view = {
         .name = lease->name,
         .tenant = lease->tenant->name,
+        .kind = lease_kind_name(lease->kind),
+        .state = lease_state_name(lease->state),
+        .user = lease->kind == CORE_LEASE_QUEUES ? -1 : (int64_t)lease->user,
+        .keeper = lease->keeper,
+        .nodes = nodes,
         .reserved = lease->reserved,
         .functions = functions,
         .namespaces = namespaces,
@@ -98,6 +114,10 @@ static void lease_view(struct core *core, const struct lease *lease, struct core
         if (!function)
             continue;
         functions[view.function_count++] = function->name;
+        for (unsigned i = 0; function->nodes && i < function->nodes->count; i++)
+            nodes[view.node_count++] = function->nodes->paths[i];
+        if (lease->state == LEASE_ENDING && function->reason[0])
+            view.reason = function->reason;
         view.queue_pairs += lease_queue_pairs(lease, function);
         view.queue_pairs_used += function->pair_count;
     }

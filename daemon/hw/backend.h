@@ -26,6 +26,8 @@
 #define HW_IOVA_RANGES_MAX 16
 #define HW_INTERRUPTS_MAX  128 /* vectors per VF, the admin queue's included */
 #define HW_DATA_BYTES      4096
+#define HW_NODES_MAX       64 /* device nodes of a VF that is on loan */
+#define HW_NODE_BYTES      48
 
 struct hw_backend;
 struct hw_device;
@@ -107,6 +109,24 @@ struct hw_function_info {
     struct hw_iova_range iova_ranges[HW_IOVA_RANGES_MAX]; /* free for tenants' memory */
 };
 
+/*
+ * A VF on loan to software that knows nothing of homid: it drives the VF through vfio-pci itself, or through
+ * the kernel's nvme driver. Either way the user owns the device nodes for as long, and homid has none of it
+ * open.
+ */
+enum hw_loan_kind { HW_LOAN_VFIO, HW_LOAN_KERNEL };
+struct hw_loan {
+    enum hw_loan_kind kind;
+    uint32_t user;              /* a uid */
+    bool kill;                  /* at its end, processes of the user that do not let go */
+    const uint32_t *namespaces; /* that the VF has */
+    unsigned namespace_count;
+};
+struct hw_nodes {
+    unsigned count;
+    char paths[HW_NODES_MAX][HW_NODE_BYTES]; /* "/dev/vfio/12"; "/dev/nvme1n2", "/dev/ng1n2" */
+};
+
 /* How an operation ended. error: 0, or a negative errno (-EIO with nvme_status when the controller refused).
  */
 struct hw_result {
@@ -125,6 +145,7 @@ struct hw_result {
             const struct hw_function_info *info;
         } function;
         const struct hw_namespace *namespace_info;
+        const struct hw_nodes *nodes;
         const uint8_t *data; /* HW_DATA_BYTES */
         uint32_t value;      /* DW0 of the completion */
     };
@@ -180,6 +201,18 @@ struct hw_backend {
     /* Binds VF `index` (0-based) to the driver that hands it out (vfio-pci) -> place. unbind undoes it. */
     void (*bind)(struct hw_device *device, unsigned index, hw_done done, void *user);
     void (*unbind)(struct hw_device *device, unsigned index, hw_done done, void *user);
+    /* Gives VF `index`, bound and not open, to a user -> nodes. */
+    void (*lend)(struct hw_device *device, unsigned index, const struct hw_loan *loan, hw_done done,
+                 void *user);
+    /*
+     * Takes the nodes away and, from the kernel's driver, the VF: -EBUSY, with who has it open in the reason,
+     * as long as somebody has. A process that drives the VF itself keeps it until reclaim.
+     */
+    void (*withdraw)(struct hw_device *device, unsigned index, const struct hw_loan *loan, hw_done done,
+                     void *user);
+    /* Whether nobody has the VF open any more; -EBUSY and who it is otherwise. */
+    void (*reclaim)(struct hw_device *device, unsigned index, const struct hw_loan *loan, hw_done done,
+                    void *user);
     void (*attach_namespace)(struct hw_device *device, uint32_t id, uint16_t controller_id, bool attach,
                              hw_done done, void *user); /* attached / detached already counts as done */
 

@@ -369,6 +369,12 @@ static void release(struct job *job)
         function_close(function);
 }
 
+/* What drives itself needs a PCI function, which the software SSD has none of. */
+static void lend(struct job *job)
+{
+    helper_fail(job->output, -EOPNOTSUPP, "the software SSD has no device nodes");
+}
+
 /* ---- dispatch ---- */
 
 static const struct {
@@ -386,6 +392,9 @@ static const struct {
     [JOB_MAP] = {map, sizeof(struct job_map)},
     [JOB_UNMAP] = {unmap, sizeof(struct job_map)},
     [JOB_RELEASE] = {release, sizeof(struct job_release)},
+    [JOB_LEND] = {lend, sizeof(struct job_loan)},
+    [JOB_WITHDRAW] = {lend, sizeof(struct job_loan)},
+    [JOB_RECLAIM] = {lend, sizeof(struct job_loan)},
 };
 
 uint64_t model_job(struct world *world, unsigned number, const struct helper_input *input,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,9 +103,32 @@ static void on_changed(void *user)
     (void)user;
 }
 
+static int on_keep(void *user, const char *lease, const struct core_keeper *keeper)
+{
+    struct fixture *fixture = user;
+
+    (void)lease;
+    if (keeper->pid == NOBODY)
+        return -ESRCH;
+    fixture->kept++;
+    return 0;
+}
+
+static void on_forget_keeper(void *user, const char *lease)
+{
+    (void)lease;
+    ((struct fixture *)user)->kept--;
+}
+
 void fixture_new(struct fixture *fixture)
 {
-    struct core_listener listener = {on_now, on_timer, on_event, on_changed, fixture};
+    struct core_listener listener = {.now = on_now,
+                                     .timer = on_timer,
+                                     .event = on_event,
+                                     .keep = on_keep,
+                                     .forget_keeper = on_forget_keeper,
+                                     .changed = on_changed,
+                                     .user = fixture};
 
     ck_assert_int_eq(core_new(&fixture->config, &fixture->fake.backend, &listener, &fixture->core), 0);
 }
@@ -170,6 +194,8 @@ void on_attach(void *user, const struct core_error *error, const struct core_gra
     answer->namespace_count = grant->functions[0].namespace_count;
     answer->queue_pairs = grant->functions[0].queue_pairs;
     answer->device_fd = grant->functions[0].device_fd;
+    if (grant->functions[0].nodes)
+        memcpy(answer->node, grant->functions[0].nodes->paths[0], sizeof(answer->node));
 }
 
 void on_region(void *user, const struct core_error *error, uint32_t region, uint64_t iova)

@@ -16,6 +16,7 @@
 #define GREY            1003
 #define BOTH            1004
 #define STRANGER        1099
+#define NOBODY          4194303 /* no process has this pid */
 
 /* What a call was answered. Must live until the answer, or until its client is gone. */
 struct answer {
@@ -25,6 +26,7 @@ struct answer {
     char functions[CORE_LEASE_DEVICES_MAX][CORE_NAME_BYTES];
     int device_fd;
     size_t function_count, namespace_count;
+    char node[HW_NODE_BYTES]; /* the first one; empty: none */
     uint16_t queue_pairs;
     uint32_t region;
     uint64_t iova;
@@ -44,6 +46,7 @@ struct fixture {
     unsigned events[CORE_EVENT_NAMESPACE_CHANGED + 1];
     char last_text[HW_REASON_BYTES];
     bool stopped;
+    int kept;                          /* leases whose keeper is watched */
     struct core_client *gone_on_event; /* ends when the next event is told */
 };
 

@@ -21,10 +21,9 @@ struct fake_op {
 };
 
 static const char *const names[FAKE_OPERATIONS] = {
-    "probe",    "list",   "count",   "assign", "online",
-    "bind",     "unbind", "attach",  "open",   "close",
-    "map",      "unmap",  "create",  "delete", "identify namespace",
-    "identify", "log",    "feature",
+    "probe",    "list",    "count",   "assign", "online", "bind",  "unbind", "attach", "lend",
+    "withdraw", "reclaim", "open",    "close",  "map",    "unmap", "create", "delete", "identify namespace",
+    "identify", "log",     "feature",
 };
 
 const char *fake_operation_name(enum fake_operation operation)
@@ -50,7 +49,7 @@ __attribute__((format(printf, 2, 3))) static void complain(struct fake *fake, co
 
 static bool is_device_operation(enum fake_operation kind)
 {
-    return kind <= FAKE_ATTACH;
+    return kind <= FAKE_RECLAIM;
 }
 
 static struct fake_op *push(struct hw_device *device, struct hw_function *function, enum fake_operation kind,
@@ -157,8 +156,8 @@ static int do_open(struct hw_function *function, void *listener_user)
     bool there = function->index < device->info.functions_enabled && function->bound &&
                  (function->online || !device->info.virtualization_management) && !device->absent;
 
-    if (function->open)
-        complain(device->fake, "VF %u opened twice", function->index);
+    if (function->open || function->on_loan)
+        complain(device->fake, "VF %u opened twice, or while it was lent", function->index);
     if (function->held)
         return -EBUSY;
     if (!there)
@@ -253,6 +252,30 @@ static int do_delete(struct hw_function *function, unsigned id)
     return 0;
 }
 
+static int do_lend(struct hw_function *function)
+{
+    if (function->open || !function->bound || function->on_loan)
+        complain(function->device->fake, "VF %u lent while it was open, unbound or lent", function->index);
+    function->on_loan = true;
+    return 0;
+}
+
+/* The kernel's driver cannot let go of what is in use; the user's own is asked afterwards. */
+static int do_withdraw(struct hw_function *function)
+{
+    return function->held && !function->loan.kill && function->loan.kind == HW_LOAN_KERNEL ? -EBUSY : 0;
+}
+
+static int do_reclaim(struct hw_function *function)
+{
+    if (function->loan.kill)
+        function->held = false;
+    if (function->held)
+        return -EBUSY;
+    function->on_loan = false;
+    return 0;
+}
+
 static int apply(struct fake_op *op)
 {
     switch (op->kind) {
@@ -268,6 +291,9 @@ static int apply(struct fake_op *op)
         op->function->bound = false;
         return 0;
     case FAKE_ATTACH: return do_attach(op->device, op->function, (uint32_t)op->a, op->b != 0);
+    case FAKE_LEND: return do_lend(op->function);
+    case FAKE_WITHDRAW: return do_withdraw(op->function);
+    case FAKE_RECLAIM: return do_reclaim(op->function);
     case FAKE_OPEN: return do_open(op->function, op->listener_user);
     case FAKE_CLOSE: do_close(op->function); return 0;
     case FAKE_MAP: return do_map(op->function, op->a, op->b);
@@ -329,6 +355,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
     struct hw_secondary secondaries[FAKE_FUNCTIONS_MAX];
     struct hw_function_place place;
     struct hw_function_info info;
+    struct hw_nodes nodes;
 
     switch (op->kind) {
     case FAKE_PROBE: result->device_info = &op->device->info; break;
@@ -347,6 +374,11 @@ static void answer(struct fake_op *op, struct hw_result *result)
         info = function_info(op->function);
         result->function.handle = op->function;
         result->function.info = &info;
+        break;
+    case FAKE_LEND:
+        nodes = (struct hw_nodes){.count = 1};
+        snprintf(nodes.paths[0], sizeof(nodes.paths[0]), "/dev/vfio/%u", op->function->index);
+        result->nodes = &nodes;
         break;
     case FAKE_IDENTIFY_NAMESPACE: result->namespace_info = &op->device->info.namespaces[op->a - 1]; break;
     case FAKE_IDENTIFY:
@@ -529,6 +561,32 @@ static void attach_namespace(struct hw_device *device, uint32_t id, uint16_t con
     op->b = attach;
 }
 
+static void loan(struct hw_device *device, unsigned index, const struct hw_loan *loan,
+                 enum fake_operation kind, hw_done done, void *user)
+{
+    device->functions[index].loan = *loan;
+    device->functions[index].loan.namespaces = NULL;
+    push(device, &device->functions[index], kind, done, user);
+}
+
+static void lend(struct hw_device *device, unsigned index, const struct hw_loan *terms, hw_done done,
+                 void *user)
+{
+    loan(device, index, terms, FAKE_LEND, done, user);
+}
+
+static void withdraw(struct hw_device *device, unsigned index, const struct hw_loan *terms, hw_done done,
+                     void *user)
+{
+    loan(device, index, terms, FAKE_WITHDRAW, done, user);
+}
+
+static void reclaim(struct hw_device *device, unsigned index, const struct hw_loan *terms, hw_done done,
+                    void *user)
+{
+    loan(device, index, terms, FAKE_RECLAIM, done, user);
+}
+
 static void open_function(struct hw_device *device, unsigned index, void *listener_user, hw_done done,
                           void *user)
 {
@@ -664,6 +722,9 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .bind = bind_function,
                               .unbind = unbind_function,
                               .attach_namespace = attach_namespace,
+                              .lend = lend,
+                              .withdraw = withdraw,
+                              .reclaim = reclaim,
                               .open = open_function,
                               .close = close_function,
                               .device_fd = device_fd,

@@ -25,6 +25,9 @@ enum fake_operation {
     FAKE_BIND,
     FAKE_UNBIND,
     FAKE_ATTACH,
+    FAKE_LEND,
+    FAKE_WITHDRAW,
+    FAKE_RECLAIM,
     FAKE_OPEN,
     FAKE_CLOSE,
     FAKE_MAP,
@@ -54,6 +57,8 @@ struct hw_function {
     struct fake_mapping mappings[FAKE_MAPPINGS_MAX];
     unsigned mapping_count, pair_count, opens;
     bool viable;
+    bool on_loan;
+    struct hw_loan loan; /* as the core last gave it */
 };
 
 struct hw_device {

@@ -207,14 +207,21 @@ static const struct {
      "VF            DEVICE  INDEX  CNTLID  STATE   GROUP  QUEUES  INTERRUPTS  TENANT  LEASE   REASON\n"
      "0000:01:00.1  ssd0        0       1  leased      7     2/3           1  blue    blue-1  why\n"},
     {"list leases", "ListLeases",
-     "{\"parameters\":{\"leases\":[{\"name\":\"blue-1\",\"tenant\":\"blue\",\"reserved\":true,"
-     "\"virtualFunctions\":[\"0000:01:00.1\",\"0000:02:00.1\"],\"namespaces\":[2,3],\"queuePairs\":6,"
+     "{\"parameters\":{\"leases\":[{\"name\":\"blue-1\",\"tenant\":\"blue\",\"kind\":\"passthrough\","
+     "\"state\":\"ending\",\"reason\":\"held\",\"user\":1001,\"keeper\":{\"pid\":9},\"nodes\":[\"/dev/vfio/"
+     "7\"],"
+     "\"reserved\":true,\"virtualFunctions\":[\"0000:01:00.1\",\"0000:02:00.1\"],\"namespaces\":[2,3],"
+     "\"queuePairs\":6,"
      "\"queuePairsUsed\":2,\"memoryBytes\":4096,\"ageSeconds\":61,\"holders\":[{\"pid\":5,\"uid\":1001,"
      "\"queuePairs\":1,\"regions\":1,\"memoryBytes\":0},{\"pid\":6,\"uid\":1001,\"queuePairs\":1,\"regions\":"
      "1,"
      "\"memoryBytes\":4096}]}]}}",
-     "LEASE   TENANT  RESERVED  VFS                        NAMESPACES  QUEUES  MEMORY   AGE  PIDS\n"
-     "blue-1  blue    yes       0000:01:00.1,0000:02:00.1  2,3            2/6  4.0KiB  1m1s  5,6\n"},
+     "LEASE   TENANT  KIND         STATE   RESERVED  VFS                        NAMESPACES  QUEUES  MEMORY   "
+     "AGE  "
+     "PIDS  NODES        REASON\n"
+     "blue-1  blue    passthrough  ending  yes       0000:01:00.1,0000:02:00.1  2,3            2/6  4.0KiB  "
+     "1m1s  "
+     "5,6   /dev/vfio/7  held\n"},
     {"queue", "ListQueuePairs",
      "{\"parameters\":{\"queuePairs\":[{\"virtualFunction\":\"0000:01:00.1\",\"id\":2,\"lease\":\"blue-1\","
      "\"tenant\":\"blue\",\"pid\":501,\"entries\":128,\"interrupt\":false}]}}",

@@ -285,6 +285,8 @@ static const struct {
     {{.code = CORE_REFUSED_COMMAND_FAILED, .value = 3}, ERROR("CommandFailed", "\"status\":3")},
     {{.code = CORE_REFUSED_LEASE_REVOKED, .name = "n", .text = "t"},
      ERROR("LeaseRevoked", "\"lease\":\"n\",\"reason\":\"t\"")},
+    {{.code = CORE_REFUSED_LEASE_KIND, .name = "n", .text = "kernel"},
+     ERROR("LeaseKindMismatch", "\"lease\":\"n\",\"kind\":\"kernel\"")},
     {{.code = -EIO, .text = "t"}, ERROR("SystemError", "\"errno\":\"EIO\",\"operation\":\"t\"")},
 };
 
@@ -308,6 +310,12 @@ START_TEST(operators_refusals_have_names)
     core.error = (struct core_error){.code = CORE_REFUSED_NOT_QUARANTINED, .name = "n"};
     say(fd, ADMIN("Retry", "\"device\":\"n\""));
     ck_assert_heard(fd, "io.homi.Admin.NotQuarantined\",\"parameters\":{\"device\":\"n\"}");
+    core.error = (struct core_error){.code = CORE_REFUSED_USER_NOT_PERMITTED, .name = "n", .value = 7};
+    say(fd, ADMIN("AllocateVirtualFunctions", "\"tenant\":\"n\""));
+    ck_assert_heard(fd, "io.homi.Admin.UserNotPermitted\",\"parameters\":{\"tenant\":\"n\",\"user\":7}");
+    core.error = (struct core_error){.code = CORE_REFUSED_UNKNOWN_KEEPER, .name = "n"};
+    say(fd, ADMIN("AllocateVirtualFunctions", "\"tenant\":\"n\""));
+    ck_assert_heard(fd, "io.homi.Admin.UnknownKeeper\",\"parameters\":{\"keeper\":\"n\"}");
     close(fd);
     spin();
 }
@@ -347,6 +355,36 @@ START_TEST(bad_calls_change_nothing)
     ck_assert_uint_eq(core.asked, 0);
     say(fd, TENANT("ListTenants", ""));
     ck_assert_heard(fd, "blue");
+    close(fd);
+    spin();
+}
+END_TEST
+
+#define ALLOCATE(parameters) ADMIN("AllocateVirtualFunctions", "\"tenant\":\"n\"," parameters)
+
+static const struct {
+    const char *call, *said;
+} bad_loans[] = {
+    {ALLOCATE("\"kind\":\"usb\""), "{\"parameter\":\"kind\"}"},
+    {ALLOCATE("\"user\":-1"), "\"field\":\"user\",\"minimum\":0,\"maximum\":4294967294"},
+    {ALLOCATE("\"user\":4294967295"), "\"field\":\"user\""},
+    {ALLOCATE("\"keeper\":{}"), "{\"parameter\":\"keeper\"}"},
+    {ALLOCATE("\"keeper\":{\"pid\":0}"), "{\"parameter\":\"keeper\"}"},
+    {ALLOCATE("\"keeper\":{\"pid\":4294967296}"), "{\"parameter\":\"keeper\"}"},
+    {ALLOCATE("\"keeper\":{\"pid\":1,\"unit\":\"a.service\"}"), "{\"parameter\":\"keeper\"}"},
+    {ALLOCATE("\"keeper\":{\"unit\":\"\"}"), "{\"parameter\":\"keeper\"}"},
+    {ALLOCATE("\"keeper\":{\"unit\":\"../a.service\"}"), "{\"parameter\":\"keeper\"}"},
+    {ALLOCATE("\"keeper\":{\"unit\":"
+              "\"a-name-that-is-longer-than-any-unit-that-homid-can-remember-64-bytes.service\"}"),
+     "{\"parameter\":\"keeper\"}"},
+};
+
+START_TEST(bad_loans_change_nothing)
+{
+    int fd = dial(API_ADMIN);
+    say(fd, bad_loans[_i].call);
+    ck_assert_heard(fd, bad_loans[_i].said);
+    ck_assert_uint_eq(core.asked, 0);
     close(fd);
     spin();
 }
@@ -457,6 +495,7 @@ int main(void)
     tcase_add_loop_test(tcase, refusals_have_names, 0, sizeof refusals / sizeof refusals[0]);
     tcase_add_test(tcase, operators_refusals_have_names);
     tcase_add_loop_test(tcase, bad_calls_change_nothing, 0, sizeof bad / sizeof bad[0]);
+    tcase_add_loop_test(tcase, bad_loans_change_nothing, 0, sizeof bad_loans / sizeof bad_loans[0]);
     tcase_add_loop_test(tcase, memory_is_looked_at, 0, sizeof memory / sizeof memory[0]);
     tcase_add_test(tcase, what_is_no_memfd_is_refused);
     suite_add_tcase(suite, tcase);

@@ -213,7 +213,7 @@ START_TEST(a_tenant_comes_and_goes)
 
     int admin = dial(API_ADMIN);
     say(admin, ADMIN("ListLeases", ""));
-    snprintf(call, sizeof call, "\"tenant\":\"blue\",\"reserved\":false,\"virtualFunctions\":[\"%s\"]",
+    snprintf(call, sizeof call, "\"nodes\":[],\"reserved\":false,\"virtualFunctions\":[\"%s\"]",
              held.function);
     ck_assert_heard(admin, call);
     say(admin, ADMIN("ListQueuePairs", ""));

@@ -20,6 +20,7 @@ enum {
     QUERY_MILLISECONDS = 70000,
     SRIOV_MILLISECONDS = 60000,
     BIND_MILLISECONDS = 30000,
+    LOAN_MILLISECONDS = 60000, /* the kernel's driver brings a controller up, or flushes what is dirty */
 };
 
 struct operation {
@@ -305,6 +306,48 @@ static void linux_attach_namespace(struct hw_device *device, uint32_t id, uint16
     run_device(device, JOB_ATTACH_NAMESPACE, &data, QUERY_MILLISECONDS, NULL, done, user);
 }
 
+/* ---- loans ---- */
+
+static void run_loan(struct hw_device *device, enum hw_linux_job job, unsigned index,
+                     const struct hw_loan *loan, job_decode decode, hw_done done, void *user)
+{
+    struct job_loan data = {.device = device->selector, .kind = (uint8_t)loan->kind};
+
+    data.device.index = (uint16_t)index;
+    data.user = loan->user;
+    data.kill = loan->kill;
+    for (unsigned i = 0; i < loan->namespace_count && i < LOAN_NAMESPACES_MAX; i++)
+        data.namespaces[data.namespace_count++] = loan->namespaces[i];
+    const struct helper_request request = {
+        .job = job, .data = &data, .bytes = sizeof(data), .deadline_milliseconds = LOAN_MILLISECONDS};
+    backend_run(device->backend, &device->lane, &request, decode, done, user);
+}
+
+static void decode_nodes(struct helper_reply *reply, struct hw_result *result, void *user)
+{
+    (void)user;
+    if (complete(reply, sizeof(*result->nodes), result))
+        result->nodes = reply->data;
+}
+
+static void linux_lend(struct hw_device *device, unsigned index, const struct hw_loan *loan, hw_done done,
+                       void *user)
+{
+    run_loan(device, JOB_LEND, index, loan, decode_nodes, done, user);
+}
+
+static void linux_withdraw(struct hw_device *device, unsigned index, const struct hw_loan *loan, hw_done done,
+                           void *user)
+{
+    run_loan(device, JOB_WITHDRAW, index, loan, NULL, done, user);
+}
+
+static void linux_reclaim(struct hw_device *device, unsigned index, const struct hw_loan *loan, hw_done done,
+                          void *user)
+{
+    run_loan(device, JOB_RECLAIM, index, loan, NULL, done, user);
+}
+
 /* ---- the backend ---- */
 
 static int linux_device_fd(struct hw_function *function)
@@ -367,6 +410,9 @@ static const struct hw_backend template = {
     .bind = linux_bind,
     .unbind = linux_unbind,
     .attach_namespace = linux_attach_namespace,
+    .lend = linux_lend,
+    .withdraw = linux_withdraw,
+    .reclaim = linux_reclaim,
     .open = linux_open,
     .close = linux_close,
     .device_fd = linux_device_fd,

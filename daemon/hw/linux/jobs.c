@@ -13,4 +13,7 @@ const helper_job hw_linux_jobs[HW_LINUX_JOB_COUNT] = {
     [JOB_MAP] = job_map,
     [JOB_UNMAP] = job_unmap,
     [JOB_RELEASE] = job_release,
+    [JOB_LEND] = job_lend,
+    [JOB_WITHDRAW] = job_withdraw,
+    [JOB_RECLAIM] = job_reclaim,
 };

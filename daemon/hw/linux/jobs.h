@@ -23,6 +23,9 @@ enum hw_linux_job {
     JOB_MAP,              /* job_map + container, memfd */
     JOB_UNMAP,            /* job_map + container */
     JOB_RELEASE,          /* job_release + fds as OPENED_*, to be closed */
+    JOB_LEND,             /* job_loan -> hw_nodes */
+    JOB_WITHDRAW,         /* job_loan */
+    JOB_RECLAIM,          /* job_loan */
     HW_LINUX_JOB_COUNT,
 };
 
@@ -68,6 +71,17 @@ struct job_map {
     uint64_t offset, bytes, iova;
 };
 
+#define LOAN_NAMESPACES_MAX (HW_NODES_MAX / 2) /* a block and a generic node each */
+
+struct job_loan {
+    struct job_device device; /* index is the VF */
+    uint32_t user;
+    uint8_t kind; /* enum hw_loan_kind */
+    bool kill;
+    uint32_t namespace_count;
+    uint32_t namespaces[LOAN_NAMESPACES_MAX];
+};
+
 void job_probe(const struct helper_input *input, struct helper_output *output);
 void job_list_secondaries(const struct helper_input *input, struct helper_output *output);
 void job_function_count(const struct helper_input *input, struct helper_output *output);
@@ -79,5 +93,8 @@ void job_open(const struct helper_input *input, struct helper_output *output);
 void job_map(const struct helper_input *input, struct helper_output *output);
 void job_unmap(const struct helper_input *input, struct helper_output *output);
 void job_release(const struct helper_input *input, struct helper_output *output);
+void job_lend(const struct helper_input *input, struct helper_output *output);
+void job_withdraw(const struct helper_input *input, struct helper_output *output);
+void job_reclaim(const struct helper_input *input, struct helper_output *output);
 
 #endif

@@ -5,12 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "daemon/hw/linux/sysfs.h"
-
-#define DRIVER      "vfio-pci"
-#define DRIVER_PATH "/sys/bus/pci/drivers/" DRIVER
+#include "daemon/hw/linux/driver.h"
 
 static int write_count(const char *address, unsigned count, struct helper_output *output)
 {
@@ -53,49 +49,6 @@ void job_function_count(const struct helper_input *input, struct helper_output *
                     device->count);
 }
 
-static bool bound_to(const char *address, char *ret_driver, size_t size)
-{
-    return sysfs_link(address, "driver", ret_driver, size) == 0;
-}
-
-static int unbind(const char *address, struct helper_output *output)
-{
-    int r = sysfs_write(address, "driver/unbind", address);
-
-    if (r == -ENOENT)
-        return 0;
-    if (r < 0)
-        helper_fail(output, r, "unbinding %s from its driver", address);
-    return r;
-}
-
-static int bind(const char *address, struct helper_output *output)
-{
-    char driver[64];
-
-    if (bound_to(address, driver, sizeof(driver))) {
-        if (strcmp(driver, DRIVER) == 0)
-            return 0;
-        if (unbind(address, output) < 0)
-            return output->error;
-    }
-    int r = sysfs_write(address, "driver_override", DRIVER);
-    if (r < 0) {
-        helper_fail(output, r, "driver_override of %s", address);
-        return r;
-    }
-    r = sysfs_write_path("/sys/bus/pci/drivers_probe", address);
-    if (r < 0) {
-        helper_fail(output, r, "probing a driver for %s", address);
-        return r;
-    }
-    if (!bound_to(address, driver, sizeof(driver)) || strcmp(driver, DRIVER) != 0) {
-        helper_fail(output, -ENODEV, DRIVER " did not take %s", address);
-        return output->error;
-    }
-    return 0;
-}
-
 /* A group that holds anything else cannot be given to one tenant alone. */
 static int describe_group(const char *address, struct hw_function_place *place, struct helper_output *output)
 {
@@ -135,11 +88,7 @@ void job_bind(const struct helper_input *input, struct helper_output *output)
         sysfs_function(controller.address, device->index, place->address, output) < 0 ||
         describe_group(place->address, place, output) < 0)
         return;
-    if (access(DRIVER_PATH, F_OK) < 0) {
-        helper_fail(output, -ENODEV, "the kernel module " DRIVER " is not loaded");
-        return;
-    }
-    if (bind(place->address, output) < 0)
+    if (driver_bind(place->address, DRIVER_VFIO, output) < 0)
         return;
     output->bytes = sizeof(*place);
 }
@@ -151,7 +100,8 @@ void job_unbind(const struct helper_input *input, struct helper_output *output)
     char address[HW_ADDRESS_BYTES];
 
     if (sysfs_find(device, &controller, output) < 0 ||
-        sysfs_function(controller.address, device->index, address, output) < 0 || unbind(address, output) < 0)
+        sysfs_function(controller.address, device->index, address, output) < 0 ||
+        driver_unbind(address, output) < 0)
         return;
     int r = sysfs_write(address, "driver_override", "\n");
     if (r < 0)
