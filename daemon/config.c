@@ -107,6 +107,7 @@ void config_free(struct config *config)
     free(config->core.tenants);
     free(config->tenant_socket);
     free(config->admin_socket);
+    free(config->container_directory);
     free(config->model);
     free(config);
 }

@@ -25,6 +25,7 @@ struct config {
     struct core_config core;
     struct config_limits limits;
     char *tenant_socket, *admin_socket; /* used where systemd hands in no socket of that name */
+    char *container_directory;          /* of the Container Device Interface */
     bool admin_group_known;
     gid_t admin_group;
     char *model;   /* specification of the software SSD (a path, or "": the default one); NULL: hardware */

@@ -348,6 +348,8 @@ int config_build(const struct config_files *files, json_object *merged, struct c
     if (r == 0)
         r = text(merged, "adminSocket", "/run/homi/admin.sock", &config->admin_socket);
     if (r == 0)
+        r = text(merged, "containerDirectory", "/run/cdi", &config->container_directory);
+    if (r == 0)
         r = build_admin_group(&build, member(merged, "adminGroup"));
     if (r == 0)
         r = build_backend(&build, member(merged, "backend"), member(merged, "modelSpecification"));

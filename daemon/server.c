@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/api/container_device.h"
 #include "daemon/api/events.h"
 #include "daemon/loop.h"
 #include "daemon/peer.h"
@@ -247,6 +248,9 @@ int server_new(const struct server_options *options, struct server **ret_server)
     };
     server->api.core = options->core;
     server->api.config = &options->config->core;
+    server->api.container_directory = options->config->container_directory;
+    server->api.tenant_socket = options->config->tenant_socket;
+    container_device_clear(options->config->container_directory);
     server->api.started = loop_now();
     int r = api_context_init(&server->api);
     if (r == 0)
@@ -298,6 +302,8 @@ void server_free(struct server *server)
 
 void server_event(struct server *server, const struct core_event *event)
 {
+    if (event->lease && event->kind == CORE_EVENT_LEASE_ENDED)
+        container_device_remove(server->api.container_directory, event->lease);
     if (event->lease &&
         (event->kind == CORE_EVENT_LEASE_ENDED || event->kind == CORE_EVENT_LEASE_REVOKED ||
          event->kind == CORE_EVENT_FUNCTION_RESET || event->kind == CORE_EVENT_FUNCTION_FAILED))

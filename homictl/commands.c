@@ -47,7 +47,7 @@ const struct command commands[] = {
     {.words = "vf alloc",
      .arguments = "",
      .options = OPTION_TENANT | OPTION_DEVICE | OPTION_QUEUES | OPTION_NAMESPACE | OPTION_PASSTHROUGH |
-                OPTION_KERNEL | OPTION_USER | OPTION_PID | OPTION_UNIT | OPTION_KILL,
+                OPTION_KERNEL | OPTION_USER | OPTION_PID | OPTION_UNIT | OPTION_KILL | OPTION_CONTAINER,
      .required = OPTION_TENANT,
      .summary = "Reserve virtual functions for a tenant, ahead of its processes",
      .details =

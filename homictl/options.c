@@ -26,6 +26,7 @@ static const struct option_description descriptions[] = {
     {OPTION_PID, "pid", "PID", "the lease ends with this process"},
     {OPTION_UNIT, "unit", "NAME", "the lease ends with this unit of systemd"},
     {OPTION_KILL, "kill", NULL, "at the end, kill the user's processes that do not let go"},
+    {OPTION_CONTAINER, "container", NULL, "describe the lease to engines of containers (CDI)"},
     {OPTION_FORCE, "force", NULL, "also when processes hold it: they lose it"},
     {OPTION_SINCE, "since", "N", "begin with the events from sequence number N on that are still kept"},
     {OPTION_CONFIG, "config", "PATH", "the configuration, instead of homid's own"},

@@ -35,6 +35,8 @@ static void add_loan(const struct options *options, struct json_object *paramete
         json_object_object_add(parameters, "user", json_object_new_int64(options->user));
     if (options->given & OPTION_KILL)
         json_object_object_add(parameters, "killHolders", json_object_new_boolean(true));
+    if (options->given & OPTION_CONTAINER)
+        json_object_object_add(parameters, "container", json_object_new_boolean(true));
     if (options->given & OPTION_PID)
         json_object_object_add(keeper, "pid", json_object_new_int64(options->pid));
     if (options->given & OPTION_UNIT)
@@ -91,6 +93,8 @@ enum exit_status command_vf_alloc(const struct options *options, char **argument
         printf("%s", member_text(reply, "lease"));
         print_words(member(reply, "virtualFunctions"));
         print_words(member(reply, "nodes"));
+        if (member(reply, "containerDevice"))
+            printf(" %s", member_text(reply, "containerDevice"));
         printf("\n");
     }
     json_object_put(reply);

@@ -9,6 +9,7 @@
 
 #include "daemon/api/attach.h"
 #include "daemon/api/call.h"
+#include "daemon/api/container_device.h"
 #include "daemon/api/events.h"
 #include "daemon/api/value.h"
 
@@ -326,6 +327,30 @@ static int get_status(struct varlink_connection *connection, struct varlink_mess
 
 /* ---- acts ---- */
 
+static void nothing_to_tell(void *user, const struct core_error *error)
+{
+    (void)user, (void)error;
+}
+
+/* A lease that containers cannot find is not what was asked for. */
+static int describe_container(struct api_call *call, const struct core_grant *grant, json_object *parameters)
+{
+    const struct api_context *context = call->context;
+    const struct container_device device = {.grant = grant, .tenant_socket = context->tenant_socket};
+    char name[CONTAINER_NAME_BYTES];
+    struct core_error error = {0};
+    error.code = container_device_write(context->container_directory, &device, name);
+    if (error.code == 0) {
+        value_put_text(parameters, "containerDevice", name);
+        return 0;
+    }
+    snprintf(error.text, sizeof error.text, "describing the lease in %s", context->container_directory);
+    core_free_lease(context->core, grant->lease, true, nothing_to_tell, NULL);
+    api_call_refuse(call, &error);
+    json_object_put(parameters);
+    return error.code;
+}
+
 static void allocate_done(void *user, const struct core_error *error, const struct core_grant *grant)
 {
     struct api_call *call = user;
@@ -344,6 +369,8 @@ static void allocate_done(void *user, const struct core_error *error, const stru
     value_put_text(parameters, "lease", grant->lease);
     value_put(parameters, "virtualFunctions", functions);
     value_put(parameters, "nodes", nodes);
+    if (call->container && describe_container(call, grant, parameters) < 0)
+        return;
     api_call_reply(call, parameters, NULL, 0);
 }
 
@@ -393,6 +420,7 @@ static int allocate(struct varlink_connection *connection, struct varlink_messag
     if (r > 0 && attach_decode(call, message->parameters, &parameters) &&
         decode_loan(call, message->parameters, &parameters.request)) {
         parameters.request.mode = CORE_ATTACH_FRESH;
+        call->container = value_flag(message->parameters, "container");
         core_allocate(session->context->core, &parameters.request, allocate_done, call);
     }
     return r < 0 ? r : 0;

@@ -153,6 +153,7 @@ int api_call_begin(struct api_session *session, const char *method, json_object 
     if (parameters)
         api_replay_free(session);
     call->session = session;
+    call->context = session->context;
     call->method = method;
     session->call = call;
     *ret_call = call;

@@ -16,6 +16,8 @@ struct api_call {
     char *request_id;
     char lease[CORE_NAME_BYTES]; /* whose descriptors the answer carries */
     size_t data_bytes;           /* of a log page asked for */
+    struct api_context *context;
+    bool container; /* the lease asked for is to be described to engines of containers */
 };
 
 /*

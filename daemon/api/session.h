@@ -28,6 +28,7 @@ enum api_kind { API_TENANT, API_ADMIN };
 struct api_context {
     struct core *core;
     const struct core_config *config;
+    const char *container_directory, *tenant_socket;
     struct varlink_service *services[2]; /* by enum api_kind */
     struct events *events;
     struct api_replays replays;

@@ -242,6 +242,7 @@ static void deliver_attach(struct call *call)
         return;
     }
     grant.lease = lease->name;
+    grant.user = lease->kind == CORE_LEASE_QUEUES ? -1 : (int64_t)lease->user;
     grant.function_count = lease->part_count;
     for (unsigned i = 0; i < lease->part_count; i++) {
         struct function *function = lease->parts[i];

@@ -205,6 +205,7 @@ struct core_function_grant {
 
 struct core_grant {
     const char *lease;
+    int64_t user; /* of a loan; -1 otherwise */
     const struct core_function_grant *functions;
     size_t function_count;
 };

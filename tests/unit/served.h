@@ -42,6 +42,7 @@ static inline void serve_in_folder(struct core *served)
         .connections = 100, .connections_per_uid = 90, .admin_connections = 10, .monitors = 2};
     config.tenant_socket = paths[0];
     config.admin_socket = paths[1];
+    config.container_directory = folder;
     config.admin_group_known = true;
     config.admin_group = getegid();
     ck_assert_int_eq(sockets_open(&config, &quiet, &sockets), 0);

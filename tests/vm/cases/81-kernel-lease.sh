@@ -33,6 +33,19 @@ wait "$freeing" || fail 'freeing failed'
 wait_for 20 gone || fail 'the VF did not come back'
 equal 'driver afterwards' vfio-pci "$(basename "$(readlink -f "/sys/bus/pci/devices/$address/driver")")"
 
+# To containers it is a device of their own interface, until the lease ends; what cannot be described is not granted.
+read -r lease address node generic device < <(homictl vf alloc --tenant green --device ssd0 --namespace 3 --kernel --container)
+equal 'the device' "io.homi/lease=$lease" "$device"
+jq . "/run/cdi/homi-$lease.json"
+equal 'its nodes' "$node $generic" "$(jq -r '.devices[0].containerEdits.deviceNodes | map(.path) | join(" ")' "/run/cdi/homi-$lease.json")"
+homictl vf free "$lease"
+[ ! -e "/run/cdi/homi-$lease.json" ] || fail 'the description outlived its lease'
+mount -t tmpfs -o ro none /run/cdi
+refused_with SystemError homictl vf alloc --tenant green --device ssd0 --namespace 3 --kernel --container
+umount /run/cdi
+equal 'homid' active "$(systemctl is-active homid)"
+wait_for 20 gone || fail 'what could not be described was granted'
+
 # A process that has it open is named; an untrusted tenant may have one, of its own namespaces only.
 read -r lease address node generic < <(homictl vf alloc --tenant violet --kernel)
 equal 'owner' red "$(stat -c %U "$node")"
