@@ -49,7 +49,7 @@ if kill -0 "$holder" 2>/dev/null; then fail 'the holder lives'; fi
 wait_for 20 gone || fail 'the VF did not come back'
 
 # A lease ends with its process, and with its unit.
-refused_with UnknownKeeper homictl vf alloc --tenant blue --device ssd0 --namespace 2 --passthrough --unit no-such.service
+refused_with 'there is no no-such.service' homictl vf alloc --tenant blue --device ssd0 --namespace 2 --passthrough --unit no-such.service
 sleep 1000 & keeper=$!
 lend --pid "$keeper" --kill
 hold
@@ -63,8 +63,8 @@ systemctl stop vm.service
 wait_for 20 gone || fail 'the lease did not end with its unit'
 
 # Trust, users, and what contradicts itself.
-refused_with TrustRequired homictl vf alloc --tenant amber --passthrough
-refused_with UserNotPermitted homictl vf alloc --tenant blue --passthrough --user green
+refused_with 'amber is not trusted' homictl vf alloc --tenant amber --passthrough
+refused_with '1002 is not a user of blue' homictl vf alloc --tenant blue --passthrough --user green
 refused_with 'exclude each other' homictl vf alloc --tenant blue --passthrough --kernel
 # The data are there, by the kernel's path.
 lend

@@ -4,6 +4,7 @@
 # timeout: 120
 write_config '' '
   { "name": "violet", "users": ["red"], "devices": ["ssd0"], "namespaces": [{ "device": "ssd0", "id": 4 }] }'
+sed -i '/"id": 5/s/, { "device": "ssd0", "id": 4 }//' /etc/homi/homid.conf # violet's, then, and not blue's
 start_homid
 wait_for 30 all_vfs_ready || fail 'the VFs are not ready'
 lease_field() { admin ".leases[] | select(.name == \"$lease\") | .$1" list leases; }
@@ -41,7 +42,7 @@ equal 'its nodes' "$node $generic" "$(jq -r '.devices[0].containerEdits.deviceNo
 homictl vf free "$lease"
 [ ! -e "/run/cdi/homi-$lease.json" ] || fail 'the description outlived its lease'
 mount -t tmpfs -o ro none /run/cdi
-refused_with SystemError homictl vf alloc --tenant green --device ssd0 --namespace 3 --kernel --container
+refused_with 'describing the lease' homictl vf alloc --tenant green --device ssd0 --namespace 3 --kernel --container
 umount /run/cdi
 equal 'homid' active "$(systemctl is-active homid)"
 wait_for 20 gone || fail 'what could not be described was granted'
@@ -56,5 +57,5 @@ wait_for 10 sh -c "homictl list leases | grep -q 'process $holder (sleep)'" || {
 kill "$holder"; wait "$holder" || true
 wait "$freeing" || fail 'freeing failed'
 wait_for 20 gone || fail 'the VF did not come back'
-refused_with NamespaceNotAllowed homictl vf alloc --tenant violet --kernel --namespace 3
+refused_with 'may not have namespace 3' homictl vf alloc --tenant violet --kernel --namespace 3
 wait_for 20 nothing_held || fail 'something is still held'
