@@ -28,8 +28,11 @@ OPT       ?= -O2 -g
 PKGS_DAEMON  := libnvme libsystemd json-c libevent_core
 PKGS_LIB     := json-c
 
-pkg_cflags = $(shell pkg-config --cflags $(1))
-pkg_libs   = $(shell pkg-config --libs $(1))
+# Asked once, at the first use: not for each object, and not where nothing is compiled.
+CFLAGS_PKGS  = $(eval CFLAGS_PKGS := $(shell pkg-config --cflags $(PKGS_DAEMON)))$(CFLAGS_PKGS)
+LIBS_DAEMON  = $(eval LIBS_DAEMON := $(shell pkg-config --libs $(PKGS_DAEMON)))$(LIBS_DAEMON)
+LIBS_LIB     = $(eval LIBS_LIB := $(shell pkg-config --libs $(PKGS_LIB)))$(LIBS_LIB)
+LIBS_TEST    = $(eval LIBS_TEST := $(shell pkg-config --libs $(PKGS_DAEMON) check))$(LIBS_TEST)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
         -Wformat=2 -Wundef -Wwrite-strings
@@ -65,7 +68,7 @@ include $(wildcard mk/*.mk)
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(call pkg_cflags,$(PKGS_DAEMON)) $(CFLAGS_ALL) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_PKGS) $(CFLAGS_ALL) -c -o $@ $<
 
 # The interface definitions are embedded verbatim (.incbin), so the objects depend on them.
 $(BUILD)/obj/proto/interfaces.o: $(wildcard proto/*.varlink)
@@ -88,7 +91,7 @@ $(BUILD)/libhomi.a: $(call obj,$(LIB_SRC) $(PROTO_SRC))
 $(BUILD)/libhomi.so.$(SOMAJOR): $(call obj,$(LIB_SRC) $(PROTO_SRC)) lib/libhomi.map
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,libhomi.so.$(SOMAJOR) -Wl,--version-script=lib/libhomi.map $(LDFLAGS_ALL) \
-	  -o $@ $(filter %.o,$^) $(call pkg_libs,$(PKGS_LIB))
+	  -o $@ $(filter %.o,$^) $(LIBS_LIB)
 	$(Q)ln -sf libhomi.so.$(SOMAJOR) $(BUILD)/libhomi.so
 
 $(BUILD)/homi.pc: lib/homi.pc.in Makefile
@@ -97,11 +100,11 @@ $(BUILD)/homi.pc: lib/homi.pc.in Makefile
 
 $(BUILD)/homid: $(call obj,$(DAEMON_MAIN)) $(BUILD)/libhomid.a $(BUILD)/libproto.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_DAEMON)
 
 $(BUILD)/homictl: $(call obj,$(HOMICTL_SRC)) $(BUILD)/libhomi.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB))
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_LIB)
 
 # Test tenants and the manual's examples link libhomi as a user would: public headers only.
 TENANTS := $(patsubst tests/tenants/%.c,$(BUILD)/tenants/%,$(TENANT_SRC)) \
@@ -111,11 +114,11 @@ tenants: $(TENANTS) ## Build the test tenants and the example programs
 $(BUILD)/tenants/%: $(BUILD)/obj/tests/tenants/%.o $(call obj,$(TENANT_AUX)) $(BUILD)/libhomi.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB)) -lpthread
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_LIB) -lpthread
 $(BUILD)/examples/%: man/examples/%.c $(BUILD)/libhomi.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) -Ilib/include -MMD -MP $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libhomi.a $(call pkg_libs,$(PKGS_LIB))
+	$(Q)$(CC) -Ilib/include -MMD -MP $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libhomi.a $(LIBS_LIB)
 
 clean: ## Remove what was built, but keep the cached guest image
 	rm -rf $(filter-out build/vm,$(wildcard $(BUILD)/*))

@@ -6,7 +6,7 @@ PERF_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/te
 all: $(BUILD)/homi-perf
 $(BUILD)/homi-perf: $(call obj,$(PERF_SRC)) $(BUILD)/libhomi.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB)) -lpthread
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_LIB) -lpthread
 $(PERF_TESTS): $(call obj,$(filter-out bench/perf/main.c,$(PERF_SRC)))
 
 # liburing goes in statically: the guest does not have it.

@@ -14,7 +14,7 @@ $(BUILD)/libunit.a: $(call obj,$(UNIT_AUX))
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libunit.a $(call obj,$(LIB_SRC)) $(BUILD)/libhomid.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON) check)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST)
 
 check-unit: ## Unit and protocol tests under ASan and UBSan (no root, under a minute)
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' all unit-tests
