@@ -11,7 +11,7 @@ MANUALS := $(wildcard man/*.[1-9])
 HEADERS := $(wildcard lib/include/homi/*.h)
 
 # One word for each file outside the configuration, for both directions.
-INSTALLED := $(SBINDIR)/homid $(BINDIR)/homictl $(BINDIR)/homi-perf \
+INSTALLED := $(SBINDIR)/homid $(SBINDIR)/homi-conformance $(BINDIR)/homictl $(BINDIR)/homi-perf \
   $(addprefix $(LIBDIR)/,libhomi.a libhomi.so libhomi.so.$(SOMAJOR) pkgconfig/homi.pc) \
   $(addprefix $(INCLUDEDIR)/homi/,$(notdir $(HEADERS))) \
   $(foreach page,$(MANUALS),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
@@ -23,6 +23,7 @@ put = $(INSTALL) -D -m $(1) $(2) $(DESTDIR)$(3)
 
 install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configuration is kept
 	$(call put,755,$(BUILD)/homid,$(SBINDIR)/homid)
+	$(call put,755,$(BUILD)/homi-conformance,$(SBINDIR)/homi-conformance)
 	$(call put,755,$(BUILD)/homictl,$(BINDIR)/homictl)
 	$(call put,755,$(BUILD)/homi-perf,$(BINDIR)/homi-perf)
 	$(call put,644,$(BUILD)/libhomi.a,$(LIBDIR)/libhomi.a)

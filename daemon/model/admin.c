@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
@@ -21,7 +22,7 @@ struct admin_opcode {
 
 static uint16_t abort_command(struct admin_call *call)
 {
-    call->value = 1; /* not aborted: what is in flight cannot be taken back (section 5.1) */
+    call->value = rule(RULE_ABORT); /* 1: not aborted: what is in flight cannot be taken back (section 5.1) */
     return 0;
 }
 
@@ -35,8 +36,11 @@ static uint16_t async_event(struct admin_call *call)
 {
     struct function *function = call->function;
 
-    if (!function || function->event_request_count == FUNCTION_EVENT_REQUESTS_MAX)
-        return SPECIFIC(ASYNC_LIMIT);
+    if (!function ||
+        function->event_request_count == FUNCTION_EVENT_REQUESTS_MAX - (rule(RULE_AER_COUNT) ? 0u : 1u))
+        return rule(RULE_AER_LIMIT) ? SPECIFIC(ASYNC_LIMIT) : STATUS_LATER;
+    if (!rule(RULE_AER_WAITS))
+        return 0;
     event_request(function, call->command->cid);
     return STATUS_LATER;
 }
@@ -83,8 +87,9 @@ uint16_t admin_execute(struct admin_call *call)
     const struct admin_opcode *opcode = find(call->device, call->function, call->command->opcode);
 
     if (!opcode)
-        return GENERIC(INVALID_OPCODE);
-    if (call->command->flags & 0xc3)
+        return rule(RULE_ADMIN_OPCODE) ? GENERIC(INVALID_OPCODE) : 0;
+    if ((call->command->flags & 0xc0 && rule(RULE_ADMIN_SGL)) ||
+        (call->command->flags & 0x03 && rule(RULE_ADMIN_FUSE)))
         return GENERIC(INVALID_FIELD);
     return opcode->execute(call);
 }

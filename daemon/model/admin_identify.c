@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
@@ -17,16 +18,17 @@ enum {
     CONTROLLER_IO = 1,
     CNS_CSI_NAMESPACE = 5,
     CNS_CSI_CONTROLLER = 6,
-    CMIC_SHARED = 1 << 1 | 1 << 2, /* several controllers, of which some are VFs */
+    CMIC_SHARED = 1 << 1, /* the subsystem has several controllers */
+    CMIC_VF = 1 << 2,     /* this one is of a virtual function */
     LPA_EFFECTS = 1 << 1,
     OAES_NAMESPACES = 1 << 8,
     ENTRY_SIZES_SQ = 6 << 4 | 6,
     ENTRY_SIZES_CQ = 4 << 4 | 4,
 };
 
-static void put_text(char *field, size_t bytes, const char *text)
+static void put_text(char *field, size_t bytes, const char *text, enum rule padding)
 {
-    memset(field, ' ', bytes);
+    memset(field, rule(padding) ? ' ' : 0, bytes);
     memcpy(field, text, strnlen(text, bytes));
 }
 
@@ -98,29 +100,31 @@ static uint16_t identify_controller(struct admin_call *call)
     struct nvme_id_ctrl *data = (struct nvme_id_ctrl *)(void *)call->data;
     int length;
 
-    put_text(data->sn, sizeof(data->sn), spec->serial);
-    put_text(data->mn, sizeof(data->mn), spec->model);
-    put_text(data->fr, sizeof(data->fr), HOMI_VERSION);
-    data->cmic = CMIC_SHARED;
+    put_text(data->sn, sizeof(data->sn), spec->serial, RULE_ID_SERIAL);
+    put_text(data->mn, sizeof(data->mn), spec->model, RULE_ID_MODEL);
+    put_text(data->fr, sizeof(data->fr), HOMI_VERSION, RULE_ID_FIRMWARE);
+    data->cmic = (uint8_t)((rule(RULE_ID_CMIC_MANY) ? CMIC_SHARED : 0) |
+                           (rule(RULE_ID_CMIC_VF) && call->function ? CMIC_VF : 0));
     data->mdts = log2_pages(spec->max_transfer_bytes);
-    data->cntlid = htole16(call->function ? call->function->controller_id : 0);
-    data->ver = htole32(VERSION_2_0);
+    data->cntlid = htole16(call->function && rule(RULE_ID_CNTLID) ? call->function->controller_id : 0);
+    data->ver = htole32(rule(RULE_ID_VERSION) ? VERSION_2_0 : 0);
     data->oaes = htole32(OAES_NAMESPACES);
-    data->cntrltype = CONTROLLER_IO;
-    data->oacs = htole16(optional_admin_commands(call));
+    data->cntrltype = rule(RULE_ID_TYPE) ? CONTROLLER_IO : 0;
+    data->oacs = htole16(optional_admin_commands(call) ^ (rule(RULE_ID_OACS) ? 0 : NVME_CTRL_OACS_NS_MGMT));
     data->aerl = FUNCTION_EVENT_REQUESTS_MAX - 1;
     data->frmw = 1 << 1 | 1; /* one slot, read only */
     data->lpa = LPA_EFFECTS;
     data->wctemp = htole16(350);
-    data->cctemp = htole16(360);
-    data->sqes = ENTRY_SIZES_SQ;
-    data->cqes = ENTRY_SIZES_CQ;
-    data->nn = htole32(SPEC_NAMESPACE_ID_MAX);
-    data->oncs = htole16(ONCS_COMPARE | ONCS_DSM | ONCS_WRITE_ZEROES | ONCS_VERIFY);
+    data->cctemp = htole16(rule(RULE_ID_TEMPERATURE) ? 360 : 340);
+    data->sqes = rule(RULE_ID_SQES) ? ENTRY_SIZES_SQ : 0;
+    data->cqes = rule(RULE_ID_CQES) ? ENTRY_SIZES_CQ : 0;
+    data->nn = htole32(rule(RULE_ID_NN) ? SPEC_NAMESPACE_ID_MAX : 0);
+    data->oncs =
+        htole16((rule(RULE_ID_ONCS) ? ONCS_COMPARE : 0) | ONCS_DSM | ONCS_WRITE_ZEROES | ONCS_VERIFY);
     data->fna = 0; /* format and erase are per namespace */
     data->vwc = VWC_PRESENT | VWC_FLUSH_ALL_UNSUPPORTED;
-    length = snprintf(data->subnqn, sizeof(data->subnqn), "nqn.2014-08.org.nvmexpress:uuid:homi-model-%s",
-                      spec->serial);
+    length = snprintf(data->subnqn, sizeof(data->subnqn), "%s2014-08.org.nvmexpress:uuid:homi-model-%s",
+                      rule(RULE_ID_SUBNQN) ? "nqn." : "", spec->serial);
     return length > 0 ? 0 : GENERIC(INTERNAL);
 }
 
@@ -128,11 +132,11 @@ static void describe(const struct namespace *space, uint8_t *page)
 {
     struct nvme_id_ns *data = (struct nvme_id_ns *)(void *)page;
 
-    data->nsze = data->ncap = data->nuse = htole64(space->blocks);
+    data->nsze = data->ncap = data->nuse = htole64(space->blocks << (rule(RULE_NS_SIZE) ? 0 : 1));
     data->nlbaf = 1;
     data->lbaf[0].ds = 9;
     data->lbaf[1].ds = 12;
-    data->flbas = space->block_shift == 12;
+    data->flbas = (space->block_shift == 12) == rule(RULE_NS_FORMAT);
     data->nmic = space->shareable ? NVME_NS_NMIC_SHARED : 0;
     data->dlfeat = DLFEAT_READS_ZERO;
 }
@@ -141,16 +145,17 @@ static uint16_t identify_namespace(struct admin_call *call, bool allocated)
 {
     uint32_t id = le32toh(call->command->nsid);
     const struct namespace *space = device_namespace(call->device, call->function, id);
+    bool manages = admin_supported(call->device, call->function, nvme_admin_ns_mgmt);
 
-    /* The capabilities common to all namespaces (section 8.11). */
-    if (id == NSID_ALL && !allocated) {
+    /* The capabilities common to all namespaces, for whoever may create one (section 8.11). */
+    if (id == NSID_ALL && !allocated && (manages || !rule(RULE_NS_ALL))) {
         const struct namespace common = {.block_shift = 9};
         describe(&common, call->data);
         return 0;
     }
-    if (id == 0 || id > SPEC_NAMESPACE_ID_MAX)
+    if ((id == 0 && rule(RULE_NS_ZERO)) || (id > SPEC_NAMESPACE_ID_MAX && rule(RULE_NS_BEYOND)))
         return GENERIC(INVALID_NS);
-    if (allocated)
+    if (id <= SPEC_NAMESPACE_ID_MAX && (allocated || !rule(RULE_NS_INACTIVE)))
         space = call->device->namespaces[id];
     if (space)
         describe(space, call->data);
@@ -162,12 +167,15 @@ static uint16_t list_namespaces(struct admin_call *call, bool allocated)
     uint32_t after = le32toh(call->command->nsid);
     unsigned count = 0;
 
-    if (after >= NSID_ALL - 1)
+    if (after >= NSID_ALL - 1 && rule(RULE_LIST_END))
         return GENERIC(INVALID_NS);
-    for (uint32_t id = after + 1; id <= SPEC_NAMESPACE_ID_MAX; id++) {
-        bool listed = allocated ? call->device->namespaces[id] != NULL
-                                : device_namespace(call->device, call->function, id) != NULL;
-        uint32_t entry = htole32(id);
+    if (!rule(RULE_LIST_AFTER))
+        after = 0;
+    for (uint64_t id = (uint64_t)after + 1; id <= SPEC_NAMESPACE_ID_MAX && rule(RULE_LIST_ACTIVE); id++) {
+        bool listed = allocated || !rule(RULE_LIST_OTHERS)
+                          ? call->device->namespaces[id] != NULL
+                          : device_namespace(call->device, call->function, (uint32_t)id) != NULL;
+        uint32_t entry = htole32((uint32_t)id);
         if (listed)
             memcpy(call->data + count++ * sizeof(entry), &entry, sizeof(entry));
     }
@@ -199,7 +207,9 @@ static uint16_t identify_descriptors(struct admin_call *call)
     uint8_t *data = call->data;
 
     if (!device_namespace(call->device, call->function, id))
-        return GENERIC(INVALID_NS);
+        return rule(RULE_DESCRIPTORS_NONE) ? GENERIC(INVALID_NS) : 0;
+    if (!rule(RULE_DESCRIPTORS))
+        return 0;
     data[0] = NVME_NIDT_UUID;
     data[1] = 16;
     /* A UUID of version 8 made of the serial number's end and the identifier. */
@@ -217,7 +227,9 @@ static uint16_t identify_descriptors(struct admin_call *call)
  */
 static uint16_t identify_command_set(const struct admin_call *call)
 {
-    return le32toh(call->command->dword11) >> 24 == NVME_CSI_NVM ? 0 : GENERIC(INVALID_FIELD);
+    return le32toh(call->command->dword11) >> 24 == NVME_CSI_NVM || !rule(RULE_CSI_UNKNOWN)
+               ? 0
+               : GENERIC(INVALID_FIELD);
 }
 
 static uint16_t identify(struct admin_call *call, unsigned cns)
@@ -228,11 +240,15 @@ static uint16_t identify(struct admin_call *call, unsigned cns)
     case NVME_IDENTIFY_CNS_NS_ACTIVE_LIST: return list_namespaces(call, false);
     case NVME_IDENTIFY_CNS_NS_DESC_LIST: return identify_descriptors(call);
     case CNS_CSI_NAMESPACE:
-    case CNS_CSI_CONTROLLER: return identify_command_set(call);
+        return rule(RULE_CSI_NAMESPACE) ? identify_command_set(call) : GENERIC(INVALID_FIELD);
+    case CNS_CSI_CONTROLLER:
+        return rule(RULE_CSI_CONTROLLER) ? identify_command_set(call) : GENERIC(INVALID_FIELD);
     case NVME_IDENTIFY_CNS_PRIMARY_CTRL_CAP: return identify_primary(call);
     case NVME_IDENTIFY_CNS_SECONDARY_CTRL_LIST: return identify_secondaries(call);
     default: break;
     }
+    if (!rule(RULE_CNS_UNKNOWN))
+        return 0;
     if (!admin_supported(call->device, call->function, nvme_admin_ns_mgmt))
         return GENERIC(INVALID_FIELD);
     switch (cns) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 
 enum {
     RETAIN_EVENT = 1 << 15,
@@ -30,7 +31,7 @@ static uint16_t smart(const struct function *function, uint8_t *data)
 
 static uint16_t changed_namespaces(struct function *function, uint8_t *data)
 {
-    for (unsigned i = 0; function && i < function->changed_count; i++) {
+    for (unsigned i = 0; function && i < function->changed_count && rule(RULE_CHANGED_LIST); i++) {
         uint32_t id = htole32(function->changed_namespaces[i]);
         memcpy(data + i * sizeof(id), &id, sizeof(id));
     }
@@ -43,11 +44,11 @@ static uint16_t effects(const struct device *device, const struct function *func
                                  nvme_cmd_write_zeroes, nvme_cmd_dsm,   nvme_cmd_verify};
     struct nvme_cmd_effects_log *log = (struct nvme_cmd_effects_log *)(void *)data;
 
-    for (unsigned opcode = 0; opcode < 256; opcode++) {
+    for (unsigned opcode = 0; opcode < 256 && rule(RULE_LOG_EFFECTS); opcode++) {
         if (admin_supported(device, function, (uint8_t)opcode))
             log->acs[opcode] = htole32(EFFECTS_SUPPORTED);
     }
-    for (size_t i = 0; i < sizeof(io); i++)
+    for (size_t i = 0; i < sizeof(io) && rule(RULE_LOG_EFFECTS_IO); i++)
         log->iocs[io[i]] = htole32(EFFECTS_SUPPORTED);
     log->iocs[nvme_cmd_write] |= htole32(EFFECTS_CONTENT);
     log->iocs[nvme_cmd_write_zeroes] |= htole32(EFFECTS_CONTENT);
@@ -59,13 +60,18 @@ static uint16_t effects(const struct device *device, const struct function *func
 
 static uint16_t fill(struct admin_call *call, unsigned page)
 {
+    static const enum rule rules[] = {
+        [NVME_LOG_LID_ERROR] = RULE_LOG_ERROR, [NVME_LOG_LID_SMART] = RULE_LOG_HEALTH};
+
+    if (page < sizeof(rules) / sizeof(rules[0]) && rules[page] && !rule(rules[page]))
+        return SPECIFIC(INVALID_LOG_PAGE);
     switch (page) {
     case NVME_LOG_LID_ERROR: return 0; /* an error count of 0: no entries are kept */
     case NVME_LOG_LID_SMART: return smart(call->function, call->data);
-    case NVME_LOG_LID_FW_SLOT: call->data[0] = 1; return 0;
+    case NVME_LOG_LID_FW_SLOT: call->data[0] = rule(RULE_LOG_FIRMWARE); return 0; /* the active slot */
     case NVME_LOG_LID_CHANGED_NS: return changed_namespaces(call->function, call->data);
     case NVME_LOG_LID_CMD_EFFECTS: return effects(call->device, call->function, call->data);
-    default: return SPECIFIC(INVALID_LOG_PAGE);
+    default: return rule(RULE_LOG_UNKNOWN) ? SPECIFIC(INVALID_LOG_PAGE) : 0;
     }
 }
 
@@ -79,8 +85,8 @@ uint16_t admin_log_page(struct admin_call *call)
     uint16_t status = fill(call, page);
     if (status)
         return status;
-    call->data_bytes = (uint32_t)dwords * 4;
-    if (call->function && !(dword10 & RETAIN_EVENT))
+    call->data_bytes = rule(RULE_LOG_LENGTH) ? (uint32_t)dwords * 4 : sizeof(call->data);
+    if (call->function && (!(dword10 & RETAIN_EVENT) || !rule(RULE_EVENT_RETAINED)))
         event_page_read(call->function, (uint8_t)page);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
@@ -111,7 +112,10 @@ uint16_t admin_namespace_attachment(struct admin_call *call)
     }
     for (unsigned i = 0; i < count; i++) {
         unsigned controller = le16toh(list->identifier[i]);
-        namespace_attach(space, controller, select == SELECT_ATTACH);
+        if (select == SELECT_ATTACH || rule(RULE_DETACH))
+            namespace_attach(space, controller, select == SELECT_ATTACH);
+        for (unsigned k = 1; k <= call->device->spec->functions && !rule(RULE_ATTACH_ONE); k++)
+            namespace_attach(space, k, select == SELECT_ATTACH);
         if (controller > 0)
             event_namespace_changed(&call->device->functions[controller - 1], id);
     }

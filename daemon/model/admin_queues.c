@@ -3,24 +3,30 @@
 #include <stdlib.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum { CONTIGUOUS = 1, INTERRUPTS_ENABLED = 2 };
 
 /* What both Create commands have in common. */
-static uint16_t check_new(const struct admin_call *call, bool present, uint16_t *ret_id,
-                          uint32_t *ret_entries)
+struct creation_rules {
+    enum rule size_min, size_max, size, taken, contiguous, aligned;
+};
+
+static uint16_t check_new(const struct admin_call *call, const struct creation_rules *rules, bool present,
+                          uint16_t *ret_id, uint32_t *ret_entries)
 {
-    uint32_t dword10 = le32toh(call->command->dword10);
+    uint32_t dword10 = le32toh(call->command->dword10), most = call->device->spec->queue_entries_max;
     uint32_t entries = (dword10 >> 16) + 1;
 
-    if (entries < 2 || entries > call->device->spec->queue_entries_max)
+    if ((entries < 2 && rule(rules->size_min)) || (entries > most && rule(rules->size_max)) ||
+        (entries == most && !rule(rules->size)))
         return SPECIFIC(QUEUE_SIZE);
-    if (present)
+    if (present && rule(rules->taken))
         return SPECIFIC(QID_INVALID);
-    if (!(le32toh(call->command->dword11) & CONTIGUOUS))
+    if (!(le32toh(call->command->dword11) & CONTIGUOUS) && rule(rules->contiguous))
         return GENERIC(INVALID_FIELD); /* CAP.CQR is 1 */
-    if (le64toh(call->command->prp1) % PAGE_BYTES)
+    if (le64toh(call->command->prp1) % PAGE_BYTES && rule(rules->aligned))
         return GENERIC(PRP_INVALID_OFFSET);
     *ret_id = (uint16_t)dword10;
     *ret_entries = entries;
@@ -33,41 +39,67 @@ static bool id_valid(const struct function *function, uint32_t id)
     return function && id != 0 && id < function->queue_count;
 }
 
+/* Whether an I/O completion queue has that vector already. */
+static bool vector_used(const struct function *function, uint32_t vector)
+{
+    for (unsigned i = 1; i < function->queue_count; i++) {
+        if (function->completion[i].present && function->completion[i].vector == vector)
+            return true;
+    }
+    return false;
+}
+
+/* What is the matter with the vector of a completion queue that has interrupts. */
+static bool vector_valid(const struct function *function, uint32_t vector)
+{
+    if (vector >= function->vector_count)
+        return !rule(RULE_CQ_VECTOR);
+    if (vector == 0)
+        return rule(RULE_SHARED_ADMIN_VECTOR);
+    return rule(RULE_SHARED_VECTOR) || !vector_used(function, vector);
+}
+
 uint16_t admin_create_completion(struct admin_call *call)
 {
+    static const struct creation_rules rules = {RULE_CQ_SIZE_MIN, RULE_CQ_SIZE_MAX,   RULE_CQ_SIZE,
+                                                RULE_CQ_TAKEN,    RULE_CQ_CONTIGUOUS, RULE_CQ_ALIGNED};
     struct function *function = call->function;
     uint32_t id = le32toh(call->command->dword10) & 0xffff, dword11 = le32toh(call->command->dword11);
     uint32_t entries, vector = dword11 >> 16;
     uint16_t checked;
 
     if (!id_valid(function, id))
-        return SPECIFIC(QID_INVALID);
-    uint16_t status = check_new(call, function->completion[id].present, &checked, &entries);
+        return rule(id ? RULE_CQ_BEYOND : RULE_CQ_ZERO) ? SPECIFIC(QID_INVALID) : 0;
+    uint16_t status = check_new(call, &rules, function->completion[id].present, &checked, &entries);
     if (status)
         return status;
-    if (dword11 & INTERRUPTS_ENABLED && vector >= function->vector_count)
+    if (dword11 & INTERRUPTS_ENABLED && !vector_valid(function, vector))
         return SPECIFIC(INVALID_VECTOR);
     completion_open(function, checked, le64toh(call->command->prp1), entries);
-    function->completion[id].interrupts = dword11 & INTERRUPTS_ENABLED;
-    function->completion[id].vector = (uint16_t)vector;
+    function->completion[id].interrupts = dword11 & INTERRUPTS_ENABLED || !rule(RULE_POLLED);
+    function->completion[id].vector = rule(RULE_INTERRUPT) || vector == 0 ? (uint16_t)vector : 1;
     function->queues_created = true;
     return 0;
 }
 
 uint16_t admin_create_submission(struct admin_call *call)
 {
+    static const struct creation_rules rules = {RULE_SQ_SIZE_MIN, RULE_SQ_SIZE_MAX,   RULE_SQ_SIZE,
+                                                RULE_SQ_TAKEN,    RULE_SQ_CONTIGUOUS, RULE_SQ_ALIGNED};
     struct function *function = call->function;
     uint32_t id = le32toh(call->command->dword10) & 0xffff;
     uint32_t completion = le32toh(call->command->dword11) >> 16, entries;
     uint16_t checked;
 
     if (!id_valid(function, id))
-        return SPECIFIC(QID_INVALID);
+        return rule(id ? RULE_SQ_BEYOND : RULE_SQ_ZERO) ? SPECIFIC(QID_INVALID) : 0;
     if (!id_valid(function, completion))
-        return SPECIFIC(QID_INVALID);
+        return rule(completion ? RULE_SQ_CQ_BEYOND : RULE_SQ_CQ_ZERO) ? SPECIFIC(QID_INVALID) : 0;
     if (!function->completion[completion].present)
+        return rule(RULE_SQ_CQ_ABSENT) ? SPECIFIC(CQ_INVALID) : 0;
+    if (function->completion[completion].users && !rule(RULE_SHARED_CQ))
         return SPECIFIC(CQ_INVALID);
-    uint16_t status = check_new(call, function->submission[id].present, &checked, &entries);
+    uint16_t status = check_new(call, &rules, function->submission[id].present, &checked, &entries);
     if (status)
         return status;
     submission_open(function, checked, le64toh(call->command->prp1), entries, (uint16_t)completion);
@@ -97,9 +129,10 @@ uint16_t admin_delete_submission(struct admin_call *call)
     uint32_t id = le32toh(call->command->dword10) & 0xffff;
 
     if (!id_valid(function, id) || !function->submission[id].present)
-        return SPECIFIC(QID_INVALID);
+        return rule(id ? RULE_DELETE_SQ : RULE_DELETE_SQ_ZERO) ? SPECIFIC(QID_INVALID) : 0;
     abort_deferred(function, &function->submission[id]);
-    submission_close(function, (uint16_t)id);
+    if (rule(RULE_DELETED_SERVED))
+        submission_close(function, (uint16_t)id);
     return 0;
 }
 
@@ -109,9 +142,9 @@ uint16_t admin_delete_completion(struct admin_call *call)
     uint32_t id = le32toh(call->command->dword10) & 0xffff;
 
     if (!id_valid(function, id) || !function->completion[id].present)
-        return SPECIFIC(QID_INVALID);
+        return rule(id ? RULE_DELETE_CQ : RULE_DELETE_CQ_ZERO) ? SPECIFIC(QID_INVALID) : 0;
     if (function->completion[id].users)
-        return SPECIFIC(INVALID_QUEUE);
-    function->completion[id].present = false;
+        return rule(RULE_DELETE_CQ_USED) ? SPECIFIC(INVALID_QUEUE) : 0;
+    completion_close(function, (uint16_t)id);
     return 0;
 }

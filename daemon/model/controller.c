@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
@@ -51,9 +52,17 @@ uint32_t controller_status(const struct function *function)
 /* Section 3.1.3.1: CQR, one command set, pages of 4 KiB only. */
 static uint64_t capabilities(const struct device_spec *spec)
 {
-    return (uint64_t)(spec->queue_entries_max - 1) | UINT64_C(1) << 16 |
-           (uint64_t)spec->timeout_halves << 24 | (uint64_t)spec->doorbell_stride_shift << 32 |
-           UINT64_C(1) << 37;
+    uint64_t cap = UINT64_C(1) << 16 | (uint64_t)spec->doorbell_stride_shift << 32;
+
+    if (rule(RULE_CAP_ENTRIES))
+        cap |= spec->queue_entries_max - 1;
+    if (rule(RULE_CAP_TIMEOUT))
+        cap |= (uint64_t)spec->timeout_halves << 24;
+    if (rule(RULE_CAP_COMMAND_SET))
+        cap |= UINT64_C(1) << 37;
+    if (!rule(RULE_CAP_PAGES) || !rule(RULE_CAP_PAGES_ORDER))
+        cap |= UINT64_C(1) << 48;
+    return cap;
 }
 
 void controller_start(struct function *function)
@@ -63,7 +72,7 @@ void controller_start(struct function *function)
     memset(function->bar, 0, function->bar_bytes);
     set32(function, REGISTER_CAP, (uint32_t)cap);
     set32(function, REGISTER_CAP + 4, (uint32_t)(cap >> 32));
-    set32(function, REGISTER_VS, VERSION_2_0);
+    set32(function, REGISTER_VS, rule(RULE_VERSION) ? VERSION_2_0 : 0);
     function->configuration = 0;
 }
 
@@ -101,18 +110,29 @@ static void drop_deferred(struct function *function)
 /* Section 3.7.2: everything but the admin queue's registers goes back to its initial state. */
 void controller_reset(struct function *function)
 {
+    unsigned queues = rule(RULE_RESET_QUEUES) ? function->queue_count : 1;
+    uint32_t status = rule(RULE_SHUTDOWN_ENDS) ? 0 : controller_status(function) & CSTS_SHUTDOWN_MASK;
+
     function->enabled = false;
     function->ready_at = 0;
-    for (uint16_t id = 0; id < function->queue_count; id++) {
+    for (uint16_t id = 0; id < queues && id < function->queue_count; id++) {
         submission_close(function, id);
-        function->completion[id].present = false;
+        completion_close(function, id);
     }
     drop_deferred(function);
-    memset(function->features, 0, sizeof(function->features));
-    function->queues_created = false;
-    function->event_request_count = function->event_count = function->changed_count = 0;
+    if (rule(RULE_RESET_FEATURES))
+        memset(function->features, 0, sizeof(function->features));
+    if (rule(RULE_RESET_QUEUE_COUNT))
+        function->queues_created = false;
+    if (rule(RULE_RESET_AER))
+        function->event_request_count = 0;
+    function->event_count = function->changed_count = 0;
     function->events_masked = 0;
-    set32(function, REGISTER_CSTS, 0);
+    if (!rule(RULE_RESET_KEEPS_AQA))
+        set32(function, REGISTER_AQA, 0);
+    if (!rule(RULE_ATTACH_KEPT))
+        device_detach_all(function);
+    set32(function, REGISTER_CSTS, rule(RULE_DISABLE) ? status : CSTS_READY);
 }
 
 static const char *enable_defect(const struct function *function, uint32_t configuration)
@@ -126,6 +146,8 @@ static const char *enable_defect(const struct function *function, uint32_t confi
         return "CC.MPS is outside CAP.MPSMIN to CAP.MPSMAX";
     if (configuration >> 11 & 7)
         return "CC.AMS selects an arbitration that it does not have";
+    if (!rule(RULE_AQA_TWO) && submissions == 2)
+        return "AQA gives the admin queue two entries";
     if (submissions < ADMIN_ENTRIES_MIN || completions < ADMIN_ENTRIES_MIN)
         return "AQA gives the admin queue less than two entries";
     if ((get64(function, REGISTER_ASQ) | get64(function, REGISTER_ACQ)) % PAGE_BYTES)
@@ -139,7 +161,7 @@ static void enable(struct function *function, uint32_t configuration)
     uint32_t sizes = get32(function, REGISTER_AQA);
     const char *defect = enable_defect(function, configuration);
 
-    if (!function_usable(function))
+    if (!function_usable(function) && rule(RULE_OFFLINE_OPEN))
         defect = "the secondary controller is offline";
     if (defect) {
         controller_fail(function, defect);
@@ -147,7 +169,7 @@ static void enable(struct function *function, uint32_t configuration)
     }
     completion_open(function, 0, get64(function, REGISTER_ACQ), (sizes >> 16 & 0xfff) + 1);
     submission_open(function, 0, get64(function, REGISTER_ASQ), (sizes & 0xfff) + 1, 0);
-    function->completion[0].interrupts = true;
+    function->completion[0].interrupts = rule(RULE_ADMIN_INTERRUPT);
     fault = faults_step(&function->device->faults, STEP_READY, (int)function->index);
     if (!fault)
         function->ready_at = 1;
@@ -161,6 +183,8 @@ static void enable(struct function *function, uint32_t configuration)
 void controller_tick(struct function *function, uint64_t now)
 {
     if (function->ready_at == 0 || now < function->ready_at)
+        return;
+    if (!rule(RULE_ENABLE))
         return;
     function->ready_at = 0;
     function->enabled = true;
@@ -180,8 +204,13 @@ void controller_registers(struct function *function)
         controller_reset(function);
     else if (!(before & CC_ENABLE) && configuration & CC_ENABLE)
         enable(function, configuration);
+    if (!rule(RULE_CC_KEPT)) {
+        function->configuration = configuration ^ 1u << 24;
+        set32(function, REGISTER_CC, function->configuration);
+    }
     /* Section 3.6.1: a shutdown is complete at once, since nothing is kept back. */
-    if ((configuration >> 14 & 3) && configuration & CC_ENABLE)
+    bool completes = rule(configuration >> 14 & 1 ? RULE_SHUTDOWN_NORMAL : RULE_SHUTDOWN_ABRUPT);
+    if ((configuration >> 14 & 3) && configuration & CC_ENABLE && completes)
         set32(function, REGISTER_CSTS,
               (controller_status(function) & ~(uint32_t)CSTS_SHUTDOWN_MASK) | CSTS_SHUTDOWN_COMPLETE);
 }

@@ -86,6 +86,22 @@ void device_free(struct device *device)
     free(device);
 }
 
+void device_detach_all(const struct function *function)
+{
+    for (size_t i = 0; i <= SPEC_NAMESPACE_ID_MAX; i++) {
+        if (function->device->namespaces[i])
+            namespace_attach(function->device->namespaces[i], device_controller_number(function), false);
+    }
+}
+
+void device_lose_data(const struct device *device)
+{
+    for (size_t i = 0; i <= SPEC_NAMESPACE_ID_MAX; i++) {
+        if (device->namespaces[i])
+            namespace_zero(device->namespaces[i], 0, device->namespaces[i]->bytes);
+    }
+}
+
 unsigned device_controller_number(const struct function *function)
 {
     return function ? function->index + 1 : 0;

@@ -48,6 +48,9 @@ void device_free(struct device *device); /* NULL-safe */
 void device_function_address(const struct device *device, unsigned index, char address[HW_ADDRESS_BYTES]);
 /* The namespace as a controller sees it: NULL when it is not attached (function NULL: the PF). */
 struct namespace *device_namespace(const struct device *device, const struct function *function, uint32_t id);
+/* What a device does for which RULE_ATTACH_KEPT resp. RULE_DATA_KEPT is switched off. */
+void device_detach_all(const struct function *function);
+void device_lose_data(const struct device *device);
 unsigned device_controller_number(const struct function *function); /* as in struct namespace */
 
 /* ---- sriov.c ---- */

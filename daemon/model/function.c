@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum { DOORBELLS = 0x1000 };
@@ -151,6 +152,8 @@ void function_close(struct function *function)
     function->served = function->iommu.faults = 0;
     if (function->bar) {
         controller_reset(function);
+        if (!rule(RULE_DATA_KEPT))
+            device_lose_data(function->device);
         /* Whoever still maps the BAR finds a device that is not there any more. */
         memset(function->bar, 0xff, DOORBELLS);
         munmap(function->bar, function->bar_bytes);

@@ -130,6 +130,9 @@ void submission_open(struct function *function, uint16_t id, uint64_t iova, uint
                      uint16_t completion_id);
 void submission_close(struct function *function, uint16_t id);
 void completion_open(struct function *function, uint16_t id, uint64_t iova, uint32_t entries);
+void completion_close(struct function *function, uint16_t id);
+/* Raises an event for doorbells that were written although their queue is not there. */
+void doorbells_look(struct function *function);
 volatile uint32_t *queue_doorbell(const struct function *function, uint16_t id, bool completion);
 /* How many entries can be posted; looks at the head doorbell only when they run out. */
 uint32_t completion_room(struct function *function, uint16_t id);

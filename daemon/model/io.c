@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
@@ -16,11 +17,29 @@ struct range {
     uint64_t offset, bytes; /* in the namespace */
 };
 
-static uint16_t block_range(const struct namespace *space, uint64_t start, uint64_t blocks,
+/* The rule that the range of a command keeps to. */
+static enum rule range_rule(uint8_t opcode)
+{
+    switch (opcode) {
+    case nvme_cmd_read: return RULE_RANGE_READ;
+    case nvme_cmd_write: return RULE_RANGE_WRITE;
+    case nvme_cmd_compare: return RULE_RANGE_COMPARE;
+    case nvme_cmd_write_zeroes: return RULE_RANGE_ZEROES;
+    case nvme_cmd_verify: return RULE_RANGE_VERIFY;
+    default: return RULE_RANGE_DSM;
+    }
+}
+
+static uint16_t block_range(const struct namespace *space, uint8_t opcode, uint64_t start, uint64_t blocks,
                             struct range *ret_range)
 {
-    if (start > space->blocks || blocks > space->blocks - start)
-        return GENERIC(LBA_RANGE);
+    uint64_t last = space->blocks - (rule(RULE_LAST_BLOCK) ? 0 : 1);
+
+    if (start > last || blocks > last - start) {
+        bool wraps = start + blocks < start;
+        *ret_range = (struct range){0};
+        return rule(range_rule(opcode)) && (!wraps || rule(RULE_RANGE_WRAPS)) ? GENERIC(LBA_RANGE) : 0;
+    }
     *ret_range = (struct range){.offset = start << space->block_shift, .bytes = blocks << space->block_shift};
     return 0;
 }
@@ -30,7 +49,7 @@ static uint16_t command_range(const struct namespace *space, const struct nvme_c
 {
     uint64_t start = le32toh(command->dword10) | (uint64_t)le32toh(command->dword11) << 32;
 
-    return block_range(space, start, (le32toh(command->dword12) & 0xffff) + 1, ret_range);
+    return block_range(space, command->opcode, start, (le32toh(command->dword12) & 0xffff) + 1, ret_range);
 }
 
 static uint16_t media(int error, uint16_t status)
@@ -50,7 +69,8 @@ static uint16_t transfer(struct function *function, const struct namespace *spac
     uint16_t status = command_range(space, command, &range);
     if (status)
         return status;
-    if (range.bytes > function->device->spec->max_transfer_bytes)
+    uint64_t most = function->device->spec->max_transfer_bytes / (rule(RULE_MDTS) ? 1 : 2);
+    if (range.bytes > most && rule(RULE_MDTS_LIMIT))
         return GENERIC(INVALID_FIELD);
     if (space->backing == BACKING_NULL)
         return 0;
@@ -58,8 +78,14 @@ static uint16_t transfer(struct function *function, const struct namespace *spac
                          SEGMENTS_MAX, &count);
     if (status)
         return status;
+    if (!rule(RULE_READ_EXACT) && read && count)
+        segments[count - 1].bytes += 8;
+    if (!rule(RULE_WRITE_EXACT) && !read)
+        namespace_zero(space, range.offset + range.bytes, 512);
     if (read)
         return media(namespace_read(space, range.offset, segments, count), MEDIA(READ_ERROR));
+    if (!rule(RULE_WRITE))
+        return 0;
     return media(namespace_write(space, range.offset, segments, count), MEDIA(WRITE_FAULT));
 }
 
@@ -84,9 +110,11 @@ static uint16_t compare(struct function *function, const struct namespace *space
     const struct segment whole = {.host = stored, .bytes = range.bytes};
     status = media(namespace_read(space, range.offset, &whole, 1), MEDIA(READ_ERROR));
     for (unsigned i = 0; i < count && status == 0; at += segments[i++].bytes) {
-        if (memcmp(at, segments[i].host, segments[i].bytes) != 0)
+        if (memcmp(at, segments[i].host, segments[i].bytes) != 0 && rule(RULE_COMPARE_DIFFERENT))
             status = MEDIA(COMPARE_FAILED);
     }
+    if (!rule(RULE_COMPARE_SAME))
+        status = MEDIA(COMPARE_FAILED);
     free(stored);
     return status;
 }
@@ -96,6 +124,10 @@ static uint16_t write_zeroes(const struct namespace *space, const struct nvme_co
     struct range range;
     uint16_t status = command_range(space, command, &range);
 
+    if (!rule(RULE_ZEROES))
+        return status;
+    if (!rule(RULE_ZEROES_EXACT))
+        range.bytes += 512;
     return status ? status : media(namespace_zero(space, range.offset, range.bytes), MEDIA(WRITE_FAULT));
 }
 
@@ -103,7 +135,7 @@ static uint16_t verify(const struct namespace *space, const struct nvme_command 
 {
     struct range range;
 
-    return command_range(space, command, &range);
+    return rule(RULE_VERIFY) ? command_range(space, command, &range) : GENERIC(INVALID_OPCODE);
 }
 
 /* Section 3.2.3: every range is checked before any is deallocated. */
@@ -122,32 +154,58 @@ static uint16_t dataset_management(struct function *function, const struct names
         return status;
     for (unsigned i = 0; i < count; to += segments[i++].bytes)
         memcpy(to, segments[i].host, segments[i].bytes);
-    for (unsigned i = 0; i < number && status == 0; i++)
-        status = block_range(space, le64toh(ranges[i].slba), le32toh(ranges[i].nlb), &resolved[i]);
-    if (!(le32toh(command->dword11) & DEALLOCATE))
+    for (unsigned i = 0; i < number && status == 0; i++) {
+        status =
+            block_range(space, nvme_cmd_dsm, le64toh(ranges[i].slba), le32toh(ranges[i].nlb), &resolved[i]);
+        if (!rule(RULE_DSM_CHECKED) && status == 0)
+            namespace_zero(space, resolved[i].offset, resolved[i].bytes);
+    }
+    if ((!(le32toh(command->dword11) & DEALLOCATE) && rule(RULE_DSM_HINT)) || !rule(RULE_DEALLOCATE))
         return status;
+    if (!rule(RULE_DSM_RANGES) && number == RANGES_MAX)
+        number--;
     for (unsigned i = 0; i < number && status == 0; i++)
         status = media(namespace_zero(space, resolved[i].offset, resolved[i].bytes), MEDIA(WRITE_FAULT));
     return status;
+}
+
+/* What a command gets that names no active namespace (Base 2.0, sections 3.2.1.2 and 3.2.1.4). */
+static uint16_t no_namespace(uint32_t id, uint8_t opcode)
+{
+    if (opcode == nvme_cmd_flush && id == NSID_ALL && !rule(RULE_FLUSH_ALL))
+        return 0;
+    if (id == 0)
+        return rule(RULE_IO_NS_ZERO) ? GENERIC(INVALID_NS) : 0;
+    if (id == NSID_ALL)
+        return rule(RULE_IO_NS_ALL) ? GENERIC(INVALID_NS) : 0;
+    if (id > SPEC_NAMESPACE_ID_MAX)
+        return rule(RULE_IO_NS_BEYOND) ? GENERIC(INVALID_NS) : 0;
+    return rule(RULE_IO_NS_INACTIVE) ? GENERIC(INVALID_FIELD) : 0;
 }
 
 static uint16_t execute(struct function *function, const struct nvme_command *command)
 {
     const struct namespace *space = device_namespace(function->device, function, le32toh(command->nsid));
 
-    if (command->flags & 0xc3) /* neither SGLs nor fused operations */
+    /* Neither SGLs nor fused operations. */
+    if ((command->flags & 0xc0 && rule(RULE_IO_SGL)) || (command->flags & 0x03 && rule(RULE_IO_FUSE)))
         return GENERIC(INVALID_FIELD);
     if (!space)
-        return GENERIC(INVALID_NS);
+        return no_namespace(le32toh(command->nsid), command->opcode);
     switch (command->opcode) {
-    case nvme_cmd_read: function->commands_read++; return transfer(function, space, command);
-    case nvme_cmd_write: function->commands_written++; return transfer(function, space, command);
-    case nvme_cmd_flush: return media(namespace_flush(space), MEDIA(WRITE_FAULT));
+    case nvme_cmd_read:
+        function->commands_read += rule(RULE_LOG_READS);
+        return transfer(function, space, command);
+    case nvme_cmd_write:
+        function->commands_written += rule(RULE_LOG_WRITES);
+        return transfer(function, space, command);
+    case nvme_cmd_flush:
+        return rule(RULE_FLUSH) ? media(namespace_flush(space), MEDIA(WRITE_FAULT)) : GENERIC(INVALID_OPCODE);
     case nvme_cmd_compare: return compare(function, space, command);
     case nvme_cmd_write_zeroes: return write_zeroes(space, command);
     case nvme_cmd_dsm: return dataset_management(function, space, command);
     case nvme_cmd_verify: return verify(space, command);
-    default: return GENERIC(INVALID_OPCODE);
+    default: return rule(RULE_IO_OPCODE) ? GENERIC(INVALID_OPCODE) : 0;
     }
 }
 
@@ -183,6 +241,10 @@ static void carry_out(struct function *function, struct submission_queue *queue,
         corrupt(function, command);
     if (fault && fault->action == FAULT_EVENT)
         event_raise_value(function, fault->event);
+    if (status == GENERIC(DATA_XFER_ERROR) && !rule(RULE_DMA_ERROR))
+        status = 0;
+    if (!rule(RULE_ONCE))
+        completion_post(function, queue, command->cid, status, 0);
     if (due)
         completion_defer(function, queue, command->cid, status, 0, due);
     else

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "daemon/model/rules.h"
+
 #define PAGE UINT64_C(4096)
 
 /* The first mapping that ends beyond the address. */
@@ -40,12 +42,12 @@ static int make_room(struct iommu *iommu)
 
 int iommu_map(struct iommu *iommu, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova, unsigned access)
 {
-    int protection = access & IOMMU_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+    int protection = access & IOMMU_WRITE || !rule(RULE_DMA_READ_ONLY) ? PROT_READ | PROT_WRITE : PROT_READ;
 
     if (bytes == 0 || (offset | bytes | iova) % PAGE || iova > UINT64_MAX - (bytes - 1))
         return -EINVAL;
     size_t at = find(iommu, iova);
-    if (at < iommu->count && iommu->list[at].iova <= iova + (bytes - 1))
+    if (at < iommu->count && iommu->list[at].iova <= iova + (bytes - 1) && rule(RULE_DMA_OVERLAP))
         return -EEXIST;
     int r = make_room(iommu);
     if (r < 0)
@@ -64,6 +66,8 @@ int iommu_unmap(struct iommu *iommu, uint64_t iova, uint64_t bytes)
 {
     if (bytes == 0 || iova > UINT64_MAX - (bytes - 1))
         return -EINVAL;
+    if (!rule(RULE_DMA_UNMAP))
+        return 0;
     uint64_t last = iova + (bytes - 1);
     size_t first = find(iommu, iova), end = first;
     while (end < iommu->count && iommu->list[end].iova <= last) {
@@ -102,11 +106,13 @@ void *iommu_translate(struct iommu *iommu, uint64_t iova, uint64_t bytes, unsign
     if (at >= iommu->count || !holds(&iommu->list[at], iova, bytes))
         at = find(iommu, iova);
     if (at < iommu->count && holds(&iommu->list[at], iova, bytes) &&
-        (iommu->list[at].access & access) == access) {
+        ((iommu->list[at].access & access) == access || !rule(RULE_DMA_READ_ONLY))) {
         iommu->last = at;
         return iommu->list[at].host + (iova - iommu->list[at].iova);
     }
     iommu->faults++;
+    if (!rule(RULE_DMA_BOUNDS) && iommu->count)
+        return iommu->list[0].host;
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 
 #include "daemon/hw/admin_queue.h"
 #include "daemon/hw/iova.h"
+#include "daemon/model/rules.h"
 
 /* Room for homid's own mappings: what the controller reads, and 64 KiB above what it writes. */
 #define ADMIN_AREA_BYTES  (UINT64_C(1) << 20)
@@ -153,7 +154,7 @@ static void list_secondaries(struct job *job)
             .function = (uint16_t)(i < device->functions_enabled ? i + 1 : 0),
             .queues = function->queues,
             .interrupts = function->interrupts,
-            .online = function->online,
+            .online = function->online && rule(RULE_SECONDARY_LIST),
         };
     }
     job->output->bytes = device->spec->functions * sizeof(*list);
@@ -300,7 +301,9 @@ static void open_function(struct job *job)
 
     if (!function || faulty(job, function->device, STEP_OPEN, request->device.index))
         return;
-    if (!function_usable(function)) {
+    if (!function_usable(function) && !rule(RULE_OFFLINE_OPEN))
+        function->queues = function->interrupts = 2;
+    else if (!function_usable(function)) {
         helper_fail(job->output, -ENETDOWN, "its secondary controller is offline");
         return;
     }

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
@@ -73,6 +74,8 @@ static bool look(struct function *function)
             io_serve(function, queue, BUDGET);
             worked = worked || function->served != before;
         }
+        if (!rule(RULE_QUEUES_APART))
+            break;
     }
     return worked;
 }
@@ -91,6 +94,8 @@ static void put_to_sleep(struct function *function)
 
     set_wakefulness(function, waits ? FUNCTION_WAITING : FUNCTION_ASLEEP);
     syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+    if (function->enabled)
+        doorbells_look(function);
     if (look(function))
         set_wakefulness(function, FUNCTION_AWAKE);
 }
@@ -103,6 +108,8 @@ static void work_round(struct poller *poller, bool expiring)
         next = TAILQ_NEXT(function, link);
         if (expiring)
             expire(function);
+        if (expiring && function->enabled)
+            doorbells_look(function);
         if (look(function))
             function->idle_rounds = 0;
         else if (++function->idle_rounds > IDLE_ROUNDS)
@@ -142,7 +149,7 @@ static void woken(struct function *function)
         return;
     if (read(function->wake_fd, &count, sizeof(count)) < 0)
         return;
-    if (function->wakefulness != FUNCTION_AWAKE)
+    if (function->wakefulness != FUNCTION_AWAKE && rule(RULE_WAKES))
         set_wakefulness(function, FUNCTION_AWAKE);
 }
 
@@ -179,7 +186,7 @@ static void rest(struct poller *poller)
         else if (!function->deferred_count && !function->ready_at)
             set_wakefulness(function, FUNCTION_ASLEEP);
     }
-    if (waiting)
+    if (waiting || !rule(RULE_WAKES))
         return;
     for (function = TAILQ_FIRST(&poller->lists[FUNCTION_ASLEEP]); function; function = next) {
         next = TAILQ_NEXT(function, link);

@@ -2,6 +2,7 @@
 /* Physical Region Page entries and lists (NVMe Base 2.0, section 4.1.1), through the function's IOMMU. */
 #include "daemon/model/function.h"
 #include "daemon/model/namespace.h"
+#include "daemon/model/rules.h"
 
 struct walk {
     struct function *function;
@@ -35,19 +36,22 @@ static uint64_t part(uint64_t bytes, uint64_t room)
 /* The last entry of a list page points to the next page when more entries follow than fit. */
 static uint16_t add_list(struct walk *walk, uint64_t list, uint64_t bytes)
 {
-    if (list % 8)
+    if (list % 8 && rule(RULE_PRP_LIST_ALIGNED))
         return GENERIC(PRP_INVALID_OFFSET);
     while (bytes > 0) {
-        uint64_t entries = (PAGE_BYTES - list % PAGE_BYTES) / 8;
+        uint64_t entries = (PAGE_BYTES - list % PAGE_BYTES) / 8, before = 0;
         const uint64_t *entry = iommu_translate(&walk->function->iommu, list, entries * 8, IOMMU_READ);
         if (!entry)
-            return GENERIC(DATA_XFER_ERROR);
+            return rule(RULE_DMA_LIST) ? GENERIC(DATA_XFER_ERROR) : 0;
         while (bytes > 0 && entries > 0) {
             uint64_t iova = le64toh(__atomic_load_n(entry++, __ATOMIC_RELAXED));
-            if (iova % PAGE_BYTES)
+            if (iova % PAGE_BYTES && rule(RULE_PRP_ENTRY_OFFSET))
                 return GENERIC(PRP_INVALID_OFFSET);
+            if (!rule(RULE_PRP_LIST) && before)
+                iova = before + PAGE_BYTES;
+            before = iova;
             entries--;
-            if (entries == 0 && bytes > PAGE_BYTES) {
+            if (entries == 0 && (bytes > PAGE_BYTES || !rule(RULE_PRP_LAST)) && rule(RULE_PRP_CHAIN)) {
                 list = iova;
                 break;
             }
@@ -68,7 +72,11 @@ uint16_t prp_resolve(struct function *function, const struct nvme_command *comma
     uint64_t room = PAGE_BYTES - first % PAGE_BYTES;
     uint16_t status;
 
-    if (first % 4)
+    if (!rule(RULE_PRP_SECOND) || !rule(RULE_ADMIN_PRP2))
+        second = first - first % PAGE_BYTES + PAGE_BYTES;
+    if (!rule(RULE_PRP_OFFSET))
+        first -= first % PAGE_BYTES;
+    if (first % 4 && rule(RULE_PRP1_ALIGNED))
         return GENERIC(PRP_INVALID_OFFSET);
     status = add(&walk, first, part(bytes, room));
     if (status == 0 && bytes > room) {
@@ -76,7 +84,8 @@ uint16_t prp_resolve(struct function *function, const struct nvme_command *comma
         if (bytes > PAGE_BYTES)
             status = add_list(&walk, second, bytes);
         else
-            status = second % PAGE_BYTES ? GENERIC(PRP_INVALID_OFFSET) : add(&walk, second, bytes);
+            status = second % PAGE_BYTES && rule(RULE_PRP2_OFFSET) ? GENERIC(PRP_INVALID_OFFSET)
+                                                                   : add(&walk, second, bytes);
     }
     if (status == 0)
         *ret_count = walk.count;

@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
     DOORBELLS = 0x1000, /* NVMe over PCIe 1.0, section 3.1.2 */
     EVENT_ERROR = 0,
+    EVENT_INVALID_DOORBELL_REGISTER = 0,
     EVENT_INVALID_DOORBELL_VALUE = 1,
     LOG_ERRORS = 1,
 };
@@ -85,6 +87,7 @@ void submission_close(struct function *function, uint16_t id)
     if (!queue->present)
         return;
     queue->present = false;
+    *queue_doorbell(function, id, false) = 0;
     function->completion[queue->completion_id].users--;
     for (unsigned i = 0; i < function->active_count; i++) {
         if (function->active[i] == id)
@@ -96,8 +99,31 @@ void completion_open(struct function *function, uint16_t id, uint64_t iova, uint
 {
     function->completion[id] =
         (struct completion_queue){.present = true, .phase = true, .entries = entries, .iova = iova};
+    if (!rule(RULE_QUEUE_FRESH))
+        function->completion[id].tail = entries > 2;
     *queue_doorbell(function, id, true) = 0;
     queues_resolve(function);
+}
+
+void completion_close(struct function *function, uint16_t id)
+{
+    function->completion[id].present = false;
+    *queue_doorbell(function, id, true) = 0;
+}
+
+void doorbells_look(struct function *function)
+{
+    for (unsigned id = 1; id < function->queue_count; id++) {
+        for (int completion = 0; completion < 2; completion++) {
+            volatile uint32_t *doorbell = queue_doorbell(function, (uint16_t)id, completion);
+            bool present = completion ? function->completion[id].present : function->submission[id].present;
+            if (present || *doorbell == 0)
+                continue;
+            *doorbell = 0;
+            if (rule(RULE_DOORBELL_REGISTER))
+                event_raise(function, EVENT_ERROR, EVENT_INVALID_DOORBELL_REGISTER, LOG_ERRORS);
+        }
+    }
 }
 
 uint32_t completion_room(struct function *function, uint16_t id)
@@ -107,13 +133,18 @@ uint32_t completion_room(struct function *function, uint16_t id)
         queue->tail >= queue->head ? queue->tail - queue->head : queue->tail + queue->entries - queue->head;
     uint32_t head = le32toh(*queue_doorbell(function, id, true));
 
+    if (!rule(RULE_OVERRUN))
+        return queue->entries;
+    if (queue->entries == 2 && !rule(RULE_TWO_ENTRIES))
+        return 0;
     if (head == queue->head)
         return queue->entries - 1 - used;
     /* The host may only take what was posted (section 5.2, Invalid Doorbell Write Value). */
     uint32_t taken = head >= queue->head ? head - queue->head : head + queue->entries - queue->head;
     if (head >= queue->entries || taken > used) {
         *queue_doorbell(function, id, true) = htole32(queue->head);
-        event_raise(function, EVENT_ERROR, EVENT_INVALID_DOORBELL_VALUE, LOG_ERRORS);
+        if (rule(head >= queue->entries ? RULE_DOORBELL_HEAD_RANGE : RULE_DOORBELL_HEAD))
+            event_raise(function, EVENT_ERROR, EVENT_INVALID_DOORBELL_VALUE, LOG_ERRORS);
         return queue->entries - 1 - used;
     }
     queue->head = head;
@@ -129,7 +160,10 @@ bool submission_pending(struct function *function, struct submission_queue *queu
         return queue->tail != queue->head;
     if (tail >= queue->entries) {
         *doorbell = htole32(queue->tail);
-        event_raise(function, EVENT_ERROR, EVENT_INVALID_DOORBELL_VALUE, LOG_ERRORS);
+        if (!rule(RULE_DOORBELL_IGNORED))
+            controller_fail(function, "a tail doorbell is out of range");
+        if (rule(RULE_DOORBELL_TAIL))
+            event_raise(function, EVENT_ERROR, EVENT_INVALID_DOORBELL_VALUE, LOG_ERRORS);
         return queue->tail != queue->head;
     }
     queue->tail = tail;
@@ -167,15 +201,18 @@ void completion_post(struct function *function, const struct submission_queue *s
         controller_fail(function, "a completion queue lies outside its memory");
         return;
     }
+    uint16_t head = rule(RULE_HEAD) ? (uint16_t)submission->head : 0;
+    uint16_t from = rule(RULE_SQID) ? submission->id : 0;
+    cid = rule(RULE_CID) ? cid : (uint16_t)(cid ^ 1);
     entry[0] = htole64(value);
     /* Phase and identifier arrive together with what is before them, and last. */
     __atomic_store_n(&entry[1],
-                     htole64((uint64_t)submission->head | (uint64_t)submission->id << 16 |
-                             (uint64_t)cid << 32 | (uint64_t)queue->phase << 48 | (uint64_t)status << 49),
+                     htole64((uint64_t)head | (uint64_t)from << 16 | (uint64_t)cid << 32 |
+                             (uint64_t)queue->phase << 48 | (uint64_t)status << 49),
                      __ATOMIC_RELEASE);
     if (++queue->tail == queue->entries) {
         queue->tail = 0;
-        queue->phase = !queue->phase;
+        queue->phase = !queue->phase || !rule(RULE_PHASE);
     }
     function->errors += status != 0;
 }

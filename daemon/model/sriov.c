@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "daemon/model/device.h"
+#include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
@@ -22,11 +23,13 @@ void function_take_offline(struct function *function, const char *reason)
 {
     struct device *device = function->device;
 
-    if (function->open && function->enabled)
+    if (function->open && function->enabled && rule(RULE_OFFLINE_FATAL))
         controller_fail(function, reason);
     if (!device->spec->virtualization)
         return;
     function->online = false;
+    if (!rule(RULE_OFFLINE_FREES))
+        return;
     device->queues_free = (uint16_t)(device->queues_free + function->queues);
     device->interrupts_free = (uint16_t)(device->interrupts_free + function->interrupts);
     function->queues = function->interrupts = 0;
@@ -35,7 +38,7 @@ void function_take_offline(struct function *function, const char *reason)
 int device_set_functions(struct device *device, unsigned count)
 {
     if (count > device->spec->functions)
-        return -ERANGE;
+        return rule(RULE_FUNCTIONS_TOTAL) ? -ERANGE : 0;
     if (count == device->functions_enabled)
         return 0;
     if (count != 0 && device->functions_enabled != 0)
@@ -52,9 +55,12 @@ static uint16_t assign(struct device *device, struct function *function, unsigne
     uint16_t *has = kind ? &function->interrupts : &function->queues;
     uint16_t *pool = kind ? &device->interrupts_free : &device->queues_free;
 
-    if (function->online)
+    if (function->online && rule(RULE_ASSIGN_ONLINE))
         return SPECIFIC(INVALID_SEC_CTRL_STATE);
-    if (count > spec->per_function || count % spec->granularity || count > (uint32_t)*pool + *has)
+    if (!rule(RULE_ASSIGN))
+        return 0;
+    if ((count > spec->per_function && rule(kind ? RULE_ASSIGN_INTERRUPTS : RULE_ASSIGN_QUEUES)) ||
+        count % spec->granularity || count > (uint32_t)*pool + *has)
         return SPECIFIC(INVALID_CTRL_RESOURCES);
     *pool = (uint16_t)(*pool + *has - count);
     *has = (uint16_t)count;
@@ -64,9 +70,10 @@ static uint16_t assign(struct device *device, struct function *function, unsigne
 static uint16_t bring_online(struct function *function)
 {
     if (function->online)
-        return 0;
-    if (function->index >= function->device->functions_enabled || function->queues < QUEUES_MIN ||
-        function->interrupts == 0)
+        return rule(RULE_ONLINE_TWICE) ? 0 : SPECIFIC(INVALID_SEC_CTRL_STATE);
+    if (function->index >= function->device->functions_enabled ||
+        (function->queues < QUEUES_MIN && rule(RULE_ONLINE_QUEUES)) ||
+        (function->interrupts == 0 && rule(RULE_ONLINE_INTERRUPTS)))
         return SPECIFIC(INVALID_SEC_CTRL_STATE);
     function->online = true;
     return 0;
@@ -82,8 +89,10 @@ uint16_t virtualization_management(struct admin_call *call)
     if (action != ACTION_OFFLINE && action != ACTION_ASSIGN && action != ACTION_ONLINE)
         return GENERIC(INVALID_FIELD);
     if (id == 0 || id > device->spec->functions)
-        return SPECIFIC(INVALID_CTRL_ID);
+        return rule(RULE_CONTROLLER_ID) ? SPECIFIC(INVALID_CTRL_ID) : 0;
     struct function *function = &device->functions[id - 1];
+    if (action == ACTION_OFFLINE && !function->online && !rule(RULE_OFFLINE_TWICE))
+        return SPECIFIC(INVALID_SEC_CTRL_STATE);
     switch (action) {
     case ACTION_OFFLINE: function_take_offline(function, "taken offline"); return 0;
     case ACTION_ONLINE: return bring_online(function);

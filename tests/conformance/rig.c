@@ -23,12 +23,12 @@
 #include "daemon/model/spec.h"
 
 enum {
-    WAIT_MILLISECONDS = 20000,
+    WAIT_MILLISECONDS = 90000, /* longer than the backend waits */
     COMMAND_MILLISECONDS = 5000,
     DOORBELLS = 0x1000,
 };
 
-static uint64_t now(void)
+uint64_t rig_now(void)
 {
     struct timespec time;
 
@@ -119,7 +119,8 @@ static void done_secondaries(void *user, const struct hw_result *result)
 {
     struct rig *rig = user;
 
-    for (unsigned i = 0; !result->error && i < result->secondaries.count; i++)
+    rig->secondary_count = result->error ? 0 : result->secondaries.count;
+    for (unsigned i = 0; i < rig->secondary_count; i++)
         rig->secondaries[i] = result->secondaries.list[i];
     rig_done(rig, result);
 }
@@ -135,12 +136,23 @@ static void done_function(void *user, const struct hw_result *result)
     rig_done(rig, result);
 }
 
+static void done_namespace(void *user, const struct hw_result *result)
+{
+    struct rig *rig = user;
+
+    if (!result->error) {
+        rig->block = result->namespace_info->block_bytes;
+        rig->blocks = result->namespace_info->blocks;
+    }
+    rig_done(rig, result);
+}
+
 int rig_wait(struct rig *rig)
 {
-    uint64_t end = now() + WAIT_MILLISECONDS;
+    uint64_t end = rig_now() + WAIT_MILLISECONDS;
 
     while (!rig->done) {
-        need(now() < end, "an operation does not end");
+        need(rig_now() < end, "an operation does not end");
         rig_run(rig, 1);
     }
     rig->done = false;
@@ -150,20 +162,20 @@ int rig_wait(struct rig *rig)
 void rig_run(struct rig *rig, unsigned milliseconds)
 {
     const struct timeval pause = {.tv_usec = 1000};
-    uint64_t end = now() + milliseconds;
+    uint64_t end = rig_now() + milliseconds;
 
     do {
         event_base_loopexit(rig->base, &pause);
         event_base_loop(rig->base, EVLOOP_ONCE);
-    } while (now() < end);
+    } while (rig_now() < end);
 }
 
 bool rig_event(struct rig *rig, enum hw_event event)
 {
-    uint64_t end = now() + COMMAND_MILLISECONDS;
+    uint64_t end = rig_now() + COMMAND_MILLISECONDS;
 
     while (rig->events == 0 || rig->last_event != event) {
-        if (now() >= end)
+        if (rig_now() >= end)
             return false;
         rig_run(rig, 1);
     }
@@ -181,29 +193,78 @@ void rig_join(struct rig *rig, struct rig *other, const char *spec)
     need(errno == 0, "backend");
 }
 
-struct rig *rig_new(const char *spec)
+static struct rig *rig_begin(void)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
-    struct sockaddr_un address;
 
     need(rig != NULL, "memory");
-    start_model(rig, spec, &address);
-    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+    rig->patience = COMMAND_MILLISECONDS;
+    rig->nsid = 1;
+    rig->other_nsid = 2;
     rig->base = event_base_new();
     rig->memfd = memfd_create("rig", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    need(rig->base && rig->memfd >= 0 && ftruncate(rig->memfd, RIG_BYTES) == 0, "memory of the rig");
-    rig->memory = mmap(NULL, RIG_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, rig->memfd, 0);
+    need(rig->base && rig->memfd >= 0 && ftruncate(rig->memfd, RIG_BYTES) == 0 &&
+             fcntl(rig->memfd, F_ADD_SEALS, F_SEAL_SHRINK) == 0,
+         "memory of the rig");
+    rig->memory = mmap(NULL, RIG_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, rig->memfd, 0);
     need(rig->memory != MAP_FAILED, "memory of the rig");
-    rig_join(rig, rig, spec);
-    const struct hw_device_selector selector = {.name = "rig", .serial = "RIG"};
-    need(rig->backend->device_new(rig->backend, &selector, rig, &rig->device) == 0, "device");
     return rig;
+}
+
+static void find_device(struct rig *rig, const char *serial, const char *address)
+{
+    const struct hw_device_selector selector = {.name = "rig", .serial = serial, .address = address};
+
+    need(rig->backend->device_new(rig->backend, &selector, rig, &rig->device) == 0, "device");
+}
+
+struct rig *rig_new(const char *spec)
+{
+    struct rig *rig = rig_begin();
+    struct sockaddr_un address;
+
+    start_model(rig, spec, &address);
+    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+    rig_join(rig, rig, spec);
+    find_device(rig, "RIG", NULL);
+    return rig;
+}
+
+struct rig *rig_new_hardware(const char *serial, const char *address)
+{
+    static const struct hw_listener listener = {device_event, function_event};
+    struct rig *rig = rig_begin();
+
+    errno = -hw_linux_new(rig->base, "/proc/self/exe", &listener, &rig->backend);
+    need(errno == 0, "backend");
+    find_device(rig, serial, address);
+    return rig;
+}
+
+static void end_model(struct rig *rig)
+{
+    if (rig->model > 0) {
+        int status = 0;
+        kill(rig->model, SIGTERM);
+        waitpid(rig->model, &status, 0);
+        need(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the model's end");
+    }
+    rig_leave(rig);
+}
+
+void rig_leave(struct rig *rig)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/model.sock", rig->directory);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/model-control.sock", rig->directory);
+    unlink(path);
+    rmdir(rig->directory);
 }
 
 void rig_free(struct rig *rig)
 {
-    char path[128];
-
     if (rig->bar)
         munmap((void *)(uintptr_t)rig->bar, rig->info.bar_bytes);
     rig->backend->device_free(rig->device);
@@ -211,47 +272,79 @@ void rig_free(struct rig *rig)
     event_base_free(rig->base);
     munmap(rig->memory, RIG_BYTES);
     close(rig->memfd);
-    if (rig->model > 0) {
-        int status = 0;
-        kill(rig->model, SIGTERM);
-        waitpid(rig->model, &status, 0);
-        need(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the model's end");
-    }
-    snprintf(path, sizeof(path), "%s/model.sock", rig->directory);
-    unlink(path);
-    snprintf(path, sizeof(path), "%s/model-control.sock", rig->directory);
-    unlink(path);
-    rmdir(rig->directory);
+    if (*rig->directory)
+        end_model(rig);
     free(rig);
+}
+
+static int assign(struct rig *rig, uint16_t id, enum hw_resource_kind kind, unsigned count)
+{
+    rig->backend->assign(rig->device, id, kind, (uint16_t)count, rig_done, rig);
+    return rig_wait(rig);
+}
+
+/* Takes what somebody provisioned before down again. */
+int rig_take_down(struct rig *rig)
+{
+    int r = rig_list(rig);
+
+    for (unsigned i = 0; r == 0 && i < rig->secondary_count; i++) {
+        if (!rig->secondaries[i].online && !rig->secondaries[i].queues && !rig->secondaries[i].interrupts)
+            continue;
+        rig->backend->set_online(rig->device, rig->secondaries[i].controller_id, false, rig_done, rig);
+        r = rig_wait(rig);
+    }
+    return r;
+}
+
+static int set_count(struct rig *rig, unsigned functions)
+{
+    rig->backend->set_function_count(rig->device, functions, rig_done, rig);
+    return rig_wait(rig);
+}
+
+int rig_probe(struct rig *rig)
+{
+    rig->backend->probe(rig->device, done_info, rig);
+    return rig_wait(rig);
 }
 
 int rig_provision(struct rig *rig, unsigned functions, unsigned queues, unsigned interrupts)
 {
-    int r;
+    int r = rig_probe(rig);
+    bool manages = r == 0 && rig->device_info.virtualization_management;
 
-    rig->backend->probe(rig->device, done_info, rig);
-    r = rig_wait(rig);
-    for (uint16_t id = 1; r == 0 && id <= functions; id++) {
-        rig->backend->assign(rig->device, id, HW_QUEUES, (uint16_t)queues, rig_done, rig);
-        r = rig_wait(rig);
+    if (manages)
+        r = rig_take_down(rig);
+    if (r == 0)
+        r = set_count(rig, 0);
+    for (unsigned i = 0; r == 0 && manages && i < functions; i++) {
+        r = assign(rig, rig->secondaries[i].controller_id, HW_QUEUES, queues);
+        if (r == 0)
+            r = assign(rig, rig->secondaries[i].controller_id, HW_INTERRUPTS, interrupts);
+    }
+    if (r == 0)
+        r = set_count(rig, functions);
+    for (unsigned i = 0; r == 0 && i < functions; i++) {
+        if (manages) {
+            rig->backend->set_online(rig->device, rig->secondaries[i].controller_id, true, rig_done, rig);
+            r = rig_wait(rig);
+        }
         if (r == 0) {
-            rig->backend->assign(rig->device, id, HW_INTERRUPTS, (uint16_t)interrupts, rig_done, rig);
+            rig->backend->bind(rig->device, i, rig_done, rig);
             r = rig_wait(rig);
         }
     }
-    if (r == 0) {
-        rig->backend->set_function_count(rig->device, functions, rig_done, rig);
-        r = rig_wait(rig);
-    }
-    for (uint16_t id = 1; r == 0 && id <= functions; id++) {
-        rig->backend->set_online(rig->device, id, true, rig_done, rig);
-        r = rig_wait(rig);
-    }
-    if (r == 0) {
-        rig->backend->list_secondaries(rig->device, done_secondaries, rig);
-        r = rig_wait(rig);
-    }
-    return r;
+    rig->functions = functions;
+    rig->queues = queues;
+    rig->interrupts = interrupts;
+    return r == 0 ? rig_list(rig) : r;
+}
+
+int rig_list(struct rig *rig)
+{
+    rig->backend->list_secondaries(rig->device, done_secondaries, rig);
+    return rig_wait(rig);
 }
 
 int rig_attach(struct rig *rig, uint32_t namespace_id, uint16_t controller, bool attach)
@@ -273,6 +366,10 @@ int rig_open(struct rig *rig, unsigned index, uint32_t namespace_id)
     r = rig_wait(rig);
     if (r == 0 && namespace_id)
         r = rig_attach(rig, namespace_id, rig->info.controller_id, true);
+    if (r == 0 && namespace_id) {
+        rig->backend->identify_namespace(rig->function, namespace_id, done_namespace, rig);
+        r = rig_wait(rig);
+    }
     return r;
 }
 
@@ -288,6 +385,23 @@ int rig_close(struct rig *rig)
 
 /* ---- the queue pair ---- */
 
+void lane_init(struct rig *rig, struct lane *lane, uint16_t id, uint32_t entries, uint64_t submission_at,
+               uint64_t completion_at)
+{
+    size_t stride = rig->info.doorbell_stride;
+
+    *lane = (struct lane){
+        .rig = rig,
+        .id = id,
+        .entries = entries,
+        .phase = true,
+        .submission = (struct nvme_command *)(void *)(rig->memory + submission_at),
+        .completion = (volatile uint64_t *)(void *)(rig->memory + completion_at),
+        .submission_doorbell = (volatile uint32_t *)(rig->bar + DOORBELLS + 2 * id * stride),
+        .completion_doorbell = (volatile uint32_t *)(rig->bar + DOORBELLS + (2 * id + 1) * stride),
+    };
+}
+
 int lane_open(struct rig *rig, struct lane *lane, uint16_t id, uint32_t entries, uint16_t vector)
 {
     const struct hw_queue_pair pair = {.id = id,
@@ -297,21 +411,9 @@ int lane_open(struct rig *rig, struct lane *lane, uint16_t id, uint32_t entries,
                                        .vector = vector};
 
     memset(rig->memory + RIG_COMPLETION, 0, entries * 16);
+    lane_init(rig, lane, id, entries, RIG_SUBMISSION, RIG_COMPLETION);
     rig->backend->create_queue_pair(rig->function, &pair, rig_done, rig);
-    int r = rig_wait(rig);
-    *lane = (struct lane){
-        .rig = rig,
-        .id = id,
-        .entries = entries,
-        .phase = true,
-        .submission = (struct nvme_command *)(void *)(rig->memory + RIG_SUBMISSION),
-        .completion = (volatile uint64_t *)(void *)(rig->memory + RIG_COMPLETION),
-        .submission_doorbell =
-            (volatile uint32_t *)(rig->bar + DOORBELLS + 2 * id * rig->info.doorbell_stride),
-        .completion_doorbell =
-            (volatile uint32_t *)(rig->bar + DOORBELLS + (2 * id + 1) * rig->info.doorbell_stride),
-    };
-    return r;
+    return rig_wait(rig);
 }
 
 void rig_write_doorbell(struct rig *rig, volatile uint32_t *doorbell, uint32_t value)
@@ -337,11 +439,11 @@ void lane_ring(struct lane *lane)
 
 bool lane_reap(struct lane *lane, unsigned milliseconds, struct lane_result *ret_result)
 {
-    uint64_t end = now() + milliseconds;
+    uint64_t end = rig_now() + milliseconds;
     volatile uint64_t *entry = &lane->completion[2 * lane->head];
 
     while ((__atomic_load_n(&entry[1], __ATOMIC_ACQUIRE) >> 48 & 1) != lane->phase) {
-        if (now() >= end)
+        if (rig_now() >= end)
             return false;
         sched_yield();
     }
@@ -350,7 +452,7 @@ bool lane_reap(struct lane *lane, unsigned milliseconds, struct lane_result *ret
                                        .head = (uint16_t)high,
                                        .queue = (uint16_t)(high >> 16),
                                        .cid = (uint16_t)(high >> 32),
-                                       .status = (uint16_t)(high >> 49)};
+                                       .status = (uint16_t)(high >> 49 & 0x7ff)};
     if (++lane->head == lane->entries) {
         lane->head = 0;
         lane->phase = !lane->phase;
@@ -365,7 +467,7 @@ uint16_t lane_give(struct lane *lane, struct nvme_command command)
 
     lane_put(lane, command);
     lane_ring(lane);
-    if (!lane_reap(lane, COMMAND_MILLISECONDS, &result) || result.cid != command.cid)
+    if (!lane_reap(lane, lane->rig->patience, &result) || result.cid != command.cid)
         return UINT16_MAX;
     return result.status;
 }
