@@ -16,7 +16,7 @@
 #include "daemon/hw/backend.h"
 
 #define CORE_NAME_BYTES           64 /* of a lease, tenant or device, its NUL included */
-#define CORE_LEASE_DEVICES_MAX    8  /* VFs of one lease: a file descriptor each in one message */
+#define CORE_LEASE_DEVICES_MAX    8  /* VFs of one lease: two file descriptors each in one message */
 #define CORE_LEASE_NAMESPACES_MAX 32
 #define CORE_LEASES_MAX           1024
 #define CORE_REGION_BYTES_MAX     (UINT64_C(1) << 40)

@@ -248,8 +248,8 @@ static unsigned run_descriptors(const struct settings *settings)
         unsigned count;
     } cases[] = {
         {{"descriptors-unwanted", NULL, REFUSAL, STANDARD("InvalidParameter"), "fileDescriptors"}, 1},
-        {{"descriptors-too-many", NULL, REFUSAL, PROTOCOL("TooManyFileDescriptors"), "\"limit\":8}"}, 9},
-        {{"descriptors-far-too-many", NULL, REFUSAL, PROTOCOL("TooManyFileDescriptors"), "\"limit\":8}"},
+        {{"descriptors-too-many", NULL, REFUSAL, PROTOCOL("TooManyFileDescriptors"), "\"limit\":16}"}, 17},
+        {{"descriptors-far-too-many", NULL, REFUSAL, PROTOCOL("TooManyFileDescriptors"), "\"limit\":16}"},
          RAW_FDS_MAX},
     };
     int fds[RAW_FDS_MAX];

@@ -54,7 +54,7 @@ static int feed_text(const char *text)
 
 static int feed_fds(const void *bytes, size_t count, unsigned fd_count, bool truncated)
 {
-    int fds[16];
+    int fds[VARLINK_FDS_MAX + 1];
 
     for (unsigned i = 0; i < fd_count; i++) {
         fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -89,7 +89,7 @@ static void ck_refuses(int r, enum varlink_violation violation, const char *erro
 
 #define TOO_LONG      "MessageTooLong\",\"parameters\":{\"limitBytes\":65536}"
 #define TOO_FAR_AHEAD "TooManyCallsAhead\",\"parameters\":{\"limit\":16,\"limitBytes\":131072}"
-#define TOO_MANY_FDS  "TooManyFileDescriptors\",\"parameters\":{\"limit\":8}"
+#define TOO_MANY_FDS  "TooManyFileDescriptors\",\"parameters\":{\"limit\":16}"
 #define MISPLACED     "FileDescriptorsMisplaced\""
 #define LOST          "FileDescriptorsLost\""
 
@@ -302,7 +302,8 @@ START_TEST(a_call_under_way_is_answered_by_the_refusal)
     ck_assert_int_eq(feed_text(CALL), 0);
     message = next();
     varlink_message_clear(&message);
-    ck_refuses(feed_fds(CALL, sizeof(CALL), 9, false), VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS);
+    ck_refuses(feed_fds(CALL, sizeof(CALL), VARLINK_FDS_MAX + 1, false), VARLINK_VIOLATION_FDS_TOO_MANY,
+               TOO_MANY_FDS);
     ck_assert_int_eq(varlink_connection_reply(connection, NULL, false, NULL, 0), -EPROTO);
     ck_assert_str_eq(output(), "");
 }
@@ -491,8 +492,8 @@ START_TEST(descriptors_without_one_message_are_refused)
         enum varlink_violation violation;
         const char *error;
     } cases[] = {
-        {CALL, sizeof(CALL), 9, false, VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS},
-        {CALL, sizeof(CALL), 8, true, VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS},
+        {CALL, sizeof(CALL), VARLINK_FDS_MAX + 1, false, VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS},
+        {CALL, sizeof(CALL), VARLINK_FDS_MAX, true, VARLINK_VIOLATION_FDS_TOO_MANY, TOO_MANY_FDS},
         {CALL, sizeof(CALL), 7, true, VARLINK_VIOLATION_FDS_LOST, LOST},
         {CALL, sizeof(CALL), 0, true, VARLINK_VIOLATION_FDS_LOST, LOST},
         {"", 0, 1, false, VARLINK_VIOLATION_FDS_MISPLACED, MISPLACED},

@@ -23,29 +23,49 @@ enum {
     KILLS = 20,
 };
 
-static const char spec[] = "--model={\"devices\":[{\"serial\":\"E2E\",\"virtualFunctions\":2,\"namespaces\":["
-                           "{\"id\":1,\"bytes\":\"4M\"},{\"id\":2,\"bytes\":\"4M\",\"blockBytes\":4096},"
-                           "{\"id\":3,\"bytes\":\"1G\",\"backing\":\"null\"}]}]}";
+#define SSDS_MAX 8
 
+static char spec[2048];
+static unsigned ssds; /* the first of which has the namespaces */
 static char directory[64], config_path[128], socket_path[128];
 static pid_t homid, model;
+
+static void write_spec(void)
+{
+    size_t used = (size_t)snprintf(spec, sizeof(spec),
+                                   "--model={\"devices\":[{\"serial\":\"E2E0\",\"virtualFunctions\":2,"
+                                   "\"namespaces\":[{\"id\":1,\"bytes\":\"4M\"},{\"id\":2,\"bytes\":\"4M\","
+                                   "\"blockBytes\":4096},{\"id\":3,\"bytes\":\"1G\",\"backing\":\"null\"}]}");
+
+    for (unsigned i = 1; i < ssds; i++)
+        used += (size_t)snprintf(spec + used, sizeof(spec) - used,
+                                 ",{\"serial\":\"E2E%u\",\"virtualFunctions\":2}", i);
+    ck_assert_uint_lt(used + 2, sizeof(spec));
+    strcpy(spec + used, "]}");
+}
 
 static void write_config(void)
 {
     FILE *file = fopen(config_path, "w");
     static const char tenant[] =
-        "{\"name\":\"%s\",\"trusted\":true,\"users\":[%u],\"devices\":[\"ssd0\"],\"namespaces\":["
-        "{\"device\":\"ssd0\",\"id\":%u}%s],\"virtualFunctionsMax\":2,\"queuePairsMax\":16,"
+        "{\"name\":\"%s\",\"trusted\":true,\"users\":[%u],\"devices\":[%s],\"namespaces\":["
+        "{\"device\":\"ssd0\",\"id\":%u}%s],\"virtualFunctionsMax\":8,\"queuePairsMax\":16,"
         "\"memoryMax\":\"64M\",\"connectionsMax\":32,\"regionsMax\":32,\"waitingMax\":8}";
+    char names[96] = "\"ssd0\"";
 
     ck_assert_ptr_nonnull(file);
     fprintf(file, "{\"adminGroup\":%u,\"tenantSocket\":\"%s/tenant.sock\",\"adminSocket\":\"%s/admin.sock\",",
             (unsigned)getgid(), directory, directory);
-    fprintf(file, "\"logLevel\":\"warning\",\"devices\":[{\"name\":\"ssd0\",\"serial\":\"E2E\","
-                  "\"virtualFunctions\":2,\"queuePairs\":4}],\"tenants\":[");
-    fprintf(file, tenant, "blue", (unsigned)getuid(), 1u, ",{\"device\":\"ssd0\",\"id\":3}");
+    fprintf(file, "\"logLevel\":\"warning\",\"devices\":[");
+    for (unsigned i = 0; i < ssds; i++)
+        fprintf(file, "%s{\"name\":\"ssd%u\",\"serial\":\"E2E%u\",\"virtualFunctions\":2,\"queuePairs\":4}",
+                i ? "," : "", i, i);
+    for (unsigned i = 1; i < ssds; i++)
+        snprintf(names + strlen(names), sizeof(names) - strlen(names), ",\"ssd%u\"", i);
+    fprintf(file, "],\"tenants\":[");
+    fprintf(file, tenant, "blue", (unsigned)getuid(), names, 1u, ",{\"device\":\"ssd0\",\"id\":3}");
     fputc(',', file);
-    fprintf(file, tenant, "green", (unsigned)getuid(), 2u, "");
+    fprintf(file, tenant, "green", (unsigned)getuid(), "\"ssd0\"", 2u, "");
     fprintf(file, "]}\n");
     ck_assert_int_eq(fclose(file), 0);
 }
@@ -124,10 +144,16 @@ static struct homi *connect_homid(void)
     return homi;
 }
 
-static struct homi_lease *attach(struct homi *homi, const char *tenant)
+/* To a VF of each of the first `count` SSDs. */
+static struct homi_lease *attach(struct homi *homi, const char *tenant, size_t count)
 {
-    const struct homi_attach_options options = {
-        .tenant = tenant, .mode = HOMI_ATTACH_FRESH, .wait_milliseconds = WAIT_MILLISECONDS};
+    static const char *const names[SSDS_MAX] = {"ssd0", "ssd1", "ssd2", "ssd3",
+                                                "ssd4", "ssd5", "ssd6", "ssd7"};
+    const struct homi_attach_options options = {.tenant = tenant,
+                                                .mode = HOMI_ATTACH_FRESH,
+                                                .devices = names,
+                                                .device_count = count,
+                                                .wait_milliseconds = WAIT_MILLISECONDS};
     struct homi_lease *lease = NULL;
     int r = -1;
 
@@ -141,8 +167,10 @@ static struct homi_lease *attach(struct homi *homi, const char *tenant)
     return lease;
 }
 
-static void set_up(void)
+static void set_up_with(unsigned count)
 {
+    ssds = count;
+    write_spec();
     snprintf(directory, sizeof(directory), "/tmp/homi-e2e-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(config_path, sizeof(config_path), "%s/homid.conf", directory);
@@ -152,6 +180,16 @@ static void set_up(void)
     homi_close(connect_homid());
     model = find_model();
     ck_assert_int_gt(model, 0);
+}
+
+static void set_up(void)
+{
+    set_up_with(1);
+}
+
+static void set_up_many(void)
+{
+    set_up_with(SSDS_MAX);
 }
 
 static void tear_down(void)
@@ -189,7 +227,7 @@ static void tenant_open(struct tenant *tenant, const char *name, uint32_t space,
     const struct homi_queue_options options = {.entries = 32, .interrupt = interrupt};
 
     tenant->homi = connect_homid();
-    tenant->lease = attach(tenant->homi, name);
+    tenant->lease = attach(tenant->homi, name, 1);
     ck_assert_int_eq(homi_memory_new(tenant->lease, COUNT * BLOCK_BYTES, 0, &tenant->memory), 0);
     ck_assert_int_eq(homi_queue_pair_new(tenant->lease, &options, &tenant->pair), 0);
     tenant->space = homi_function_namespace_by_id(tenant->lease, 0, space);
@@ -407,11 +445,29 @@ START_TEST(a_null_namespace_moves_nothing)
 }
 END_TEST
 
+/* Two descriptors of each function come with the answer: its BAR, and what wakes the software SSD. */
+START_TEST(a_lease_spans_as_many_software_ssds_as_it_may)
+{
+    struct homi *homi = connect_homid();
+    struct homi_lease *lease = attach(homi, "blue", SSDS_MAX);
+    struct homi_memory *memory;
+
+    ck_assert_uint_eq(homi_lease_function_count(lease), SSDS_MAX);
+    ck_assert_int_eq(homi_memory_new(lease, BLOCK_BYTES, 0, &memory), 0);
+    homi_memory_free(memory);
+    homi_detach(lease);
+    homi_close(homi);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("model_tenants");
-    TCase *tcase = tcase_create("tenants");
+    TCase *tcase = tcase_create("tenants"), *many = tcase_create("many SSDs");
 
+    tcase_add_checked_fixture(many, set_up_many, tear_down);
+    tcase_set_timeout(many, 60);
+    tcase_add_test(many, a_lease_spans_as_many_software_ssds_as_it_may);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_tenant_reads_what_it_wrote);
@@ -422,6 +478,7 @@ int main(void)
     tcase_add_test(tcase, the_model_outlives_homid);
     tcase_add_test(tcase, a_null_namespace_moves_nothing);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, many);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -43,7 +43,7 @@ START_TEST(both_sockets_tell_their_limits)
         ck_assert_msg(idl_check_output(idl_find_method(protocol, "GetLimits"), limits, &field) == 0, "%s",
                       field);
         ck_assert_int_eq(json_object_get_int(json_object_object_get(limits, "messageBytes")), 65536);
-        ck_assert_int_eq(json_object_get_int(json_object_object_get(limits, "fileDescriptors")), 8);
+        ck_assert_int_eq(json_object_get_int(json_object_object_get(limits, "fileDescriptors")), 16);
         json_object_put(reply);
         close(fd);
     }

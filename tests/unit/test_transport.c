@@ -68,7 +68,7 @@ static ino_t inode_of(int fd)
 static void raw_send(const void *bytes, size_t count, int *fds, unsigned fd_count)
 {
     struct iovec iov = {.iov_base = (void *)bytes, .iov_len = count};
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))] = {0};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE((VARLINK_FDS_MAX + 1) * sizeof(int))] = {0};
     struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
 
     if (fd_count > 0) {
@@ -123,7 +123,7 @@ static void ck_receives(const char *method, ino_t inode)
 START_TEST(the_kernel_joins_what_came_before_but_nothing_after)
 {
     char bytes[256];
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE((VARLINK_FDS_MAX + 1) * sizeof(int))];
     ino_t inode;
     int fd = new_fd(&inode), received;
     ssize_t n;
