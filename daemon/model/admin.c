@@ -61,6 +61,7 @@ static const struct admin_opcode opcodes[] = {
     {nvme_admin_ns_attach, DATA_TO_CONTROLLER, true, false, admin_namespace_attachment},
     {nvme_admin_virtual_mgmt, NO_DATA, true, true, virtualization_management},
     {nvme_admin_format_nvm, NO_DATA, true, false, admin_format},
+    {nvme_admin_lockdown, NO_DATA, true, false, admin_lockdown},
 };
 
 static const struct admin_opcode *find(const struct device *device, const struct function *function,
@@ -70,7 +71,8 @@ static const struct admin_opcode *find(const struct device *device, const struct
         const struct admin_opcode *entry = &opcodes[i];
         if (entry->opcode != opcode)
             continue;
-        if (entry->primary && !device->spec->virtualization)
+        if ((entry->primary && !device->spec->virtualization) ||
+            (opcode == nvme_admin_lockdown && !device->spec->lockdown))
             return NULL;
         return function && (entry->primary || (entry->dangerous && device->spec->vf_refuses)) ? NULL : entry;
     }
@@ -91,6 +93,8 @@ uint16_t admin_execute(struct admin_call *call)
     if ((call->command->flags & 0xc0 && rule(RULE_ADMIN_SGL)) ||
         (call->command->flags & 0x03 && rule(RULE_ADMIN_FUSE)))
         return GENERIC(INVALID_FIELD);
+    if (admin_locked(call->device, call->command))
+        return GENERIC(PROHIBITED_BY_CMD_AND_FEAT);
     return opcode->execute(call);
 }
 

@@ -8,6 +8,11 @@
 
 enum {
     VERSION_2_0 = 0x00020000,
+    OACS_LOCKDOWN = 1 << 10,
+    FNA_FORMAT_ALL = 1 << 0,
+    FNA_ERASE_ALL = 1 << 1,
+    FNA_CRYPTOGRAPHIC = 1 << 2,
+    FNA_NO_BROADCAST = 1 << 3,
     ONCS_COMPARE = 1 << 0,
     ONCS_DSM = 1 << 2,
     ONCS_WRITE_ZEROES = 1 << 3,
@@ -86,7 +91,16 @@ static uint16_t optional_admin_commands(const struct admin_call *call)
         oacs |= NVME_CTRL_OACS_NS_MGMT;
     if (admin_supported(call->device, call->function, nvme_admin_virtual_mgmt))
         oacs |= NVME_CTRL_OACS_VIRT_MGMT;
+    if (admin_supported(call->device, call->function, nvme_admin_lockdown))
+        oacs |= OACS_LOCKDOWN;
     return oacs;
+}
+
+static uint8_t format_attributes(const struct format_spec *format)
+{
+    return (uint8_t)((format->all ? FNA_FORMAT_ALL : 0) | (format->erase_all ? FNA_ERASE_ALL : 0) |
+                     (format->cryptographic ? FNA_CRYPTOGRAPHIC : 0) |
+                     (format->no_wide ? FNA_NO_BROADCAST : 0));
 }
 
 static uint8_t log2_pages(uint32_t bytes)
@@ -121,7 +135,7 @@ static uint16_t identify_controller(struct admin_call *call)
     data->nn = htole32(rule(RULE_ID_NN) ? SPEC_NAMESPACE_ID_MAX : 0);
     data->oncs =
         htole16((rule(RULE_ID_ONCS) ? ONCS_COMPARE : 0) | ONCS_DSM | ONCS_WRITE_ZEROES | ONCS_VERIFY);
-    data->fna = 0; /* format and erase are per namespace */
+    data->fna = format_attributes(&spec->format);
     data->vwc = VWC_PRESENT | VWC_FLUSH_ALL_UNSUPPORTED;
     length = snprintf(data->subnqn, sizeof(data->subnqn), "%s2014-08.org.nvmexpress:uuid:homi-model-%s",
                       rule(RULE_ID_SUBNQN) ? "nqn." : "", spec->serial);

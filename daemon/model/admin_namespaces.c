@@ -12,7 +12,8 @@ enum {
     SELECT_ATTACH = 0,
     SELECT_DETACH = 1,
     FORMATS = 2,
-    ERASE_MAX = 2, /* SES: none, user data, cryptographic */
+    ERASE_NONE = 0, /* SES */
+    ERASE_CRYPTOGRAPHIC = 2,
 };
 
 static const unsigned format_shifts[FORMATS] = {9, 12};
@@ -136,17 +137,20 @@ uint16_t admin_format(struct admin_call *call)
 {
     uint32_t dword10 = le32toh(call->command->dword10), id = le32toh(call->command->nsid);
     unsigned number = dword10 & 0xf, erase = dword10 >> 9 & 7;
+    const struct format_spec *spec = &call->device->spec->format;
+    bool all = id == NSID_ALL || (erase == ERASE_NONE ? spec->all : spec->erase_all);
     uint16_t status = 0;
 
     if (number >= FORMATS)
         return SPECIFIC(INVALID_FORMAT);
-    if (erase > ERASE_MAX)
+    if (erase > ERASE_CRYPTOGRAPHIC || (erase == ERASE_CRYPTOGRAPHIC && !spec->cryptographic) ||
+        (id == NSID_ALL && spec->no_wide))
         return GENERIC(INVALID_FIELD);
     if (id == 0 || (id != NSID_ALL && !device_namespace(call->device, call->function, id)))
         return GENERIC(INVALID_NS);
     for (uint32_t i = 1; i <= SPEC_NAMESPACE_ID_MAX && status == 0; i++) {
         struct namespace *space = call->device->namespaces[i];
-        if (space && (id == i || id == NSID_ALL))
+        if (space && (id == i || all))
             status = format(call->device, space, format_shifts[number]);
     }
     return status;

@@ -24,6 +24,8 @@ struct device {
     struct faults faults;
     uint16_t queues_free, interrupts_free; /* flexible resources in the pool */
 
+    uint64_t commands_locked[4], features_locked[4]; /* by Lockdown: a bit per opcode resp. feature */
+
     bool absent;         /* taken away */
     uint64_t back_at;    /* when it returns; 0: not by itself */
     unsigned wanted;     /* enum device_act bits that a poller found a reason for */
@@ -95,6 +97,9 @@ uint16_t admin_delete_submission(struct admin_call *call);
 uint16_t admin_namespace_management(struct admin_call *call);
 uint16_t admin_namespace_attachment(struct admin_call *call);
 uint16_t admin_format(struct admin_call *call);
+uint16_t admin_lockdown(struct admin_call *call);
+/* Whether a Lockdown of whichever controller prohibits the command on all of them (section 5.19). */
+bool admin_locked(const struct device *device, const struct nvme_command *command);
 /* Whether this controller carries the opcode out at all (what its Commands Supported log says). */
 bool admin_supported(const struct device *device, const struct function *function, uint8_t opcode);
 

@@ -382,6 +382,20 @@ static void read_faults(struct object *object, struct device_spec *device)
     }
 }
 
+static void read_format(struct object *parent, struct format_spec *format)
+{
+    struct object object = member(parent, "format");
+
+    *format = (struct format_spec){.cryptographic = true};
+    if (!object.json)
+        return;
+    format->all = flag(&object, "all", false);
+    format->erase_all = flag(&object, "eraseAll", false);
+    format->cryptographic = flag(&object, "cryptographicErase", true);
+    format->no_wide = !flag(&object, "broadcast", true);
+    end(&object, " all eraseAll cryptographicErase broadcast ");
+}
+
 static bool power_of_two(uint64_t value)
 {
     return (value & (value - 1)) == 0;
@@ -399,6 +413,8 @@ static void read_device(struct object *object, struct device_spec *device)
     device->functions = (unsigned)number(object, "virtualFunctions", 1, HW_FUNCTIONS_MAX, 8);
     device->virtualization = flag(object, "virtualizationManagement", true);
     device->vf_refuses = flag(object, "virtualFunctionsRefuse", true);
+    device->lockdown = flag(object, "lockdown", false);
+    read_format(object, &device->format);
     read_resources(object, "queues", 2, 9, device->functions, &device->queues);
     read_resources(object, "interrupts", 1, 9, device->functions, &device->interrupts);
     device->queue_entries_max = (uint32_t)number(object, "queueEntriesMax", 2, 65536, 4096);
@@ -415,7 +431,7 @@ static void read_device(struct object *object, struct device_spec *device)
     read_faults(object, device);
     end(object, " serial model virtualFunctions virtualizationManagement virtualFunctionsRefuse queues "
                 "interrupts queueEntriesMax maxTransferBytes doorbellStrideBytes timeoutMilliseconds "
-                "namespaces faults ");
+                "namespaces faults lockdown format ");
 }
 
 static void read_all(struct object *object, struct model_spec *spec)

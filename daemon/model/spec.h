@@ -31,11 +31,19 @@ struct resources_spec {
     unsigned total, per_function, granularity;
 };
 
+/* What Format NVM does: FNA (section 5.17.2.1), where a namespace alone is the plain case. */
+struct format_spec {
+    bool all, erase_all;         /* a format, resp. an erase, is of every namespace of the subsystem */
+    bool cryptographic, no_wide; /* offers cryptographic erase; does not take NSID FFFFFFFFh */
+};
+
 struct device_spec {
     char serial[21], model[41];
     unsigned functions;  /* TotalVFs */
     bool virtualization; /* false: VFs have per_function resources for good, and are always online */
-    bool vf_refuses;     /* VFs refuse admin commands that concern others than themselves */
+    bool lockdown;       /* has the Lockdown command */
+    struct format_spec format;
+    bool vf_refuses; /* VFs refuse admin commands that concern others than themselves */
     struct resources_spec queues, interrupts;
     uint32_t queue_entries_max; /* CAP.MQES + 1 */
     uint32_t max_transfer_bytes;

@@ -64,6 +64,7 @@ static const char *lists_are_followed(struct rig *rig, const struct conformance_
     struct lane lane;
     (void)self;
 
+    NEED(rig->info.max_transfer_bytes >= 4 * PAGE);
     EXPECT(raw_lane(rig, &lane, 1, CASE_ENTRIES));
     fill(rig, RIG_DATA, 0x10000, 31);
     command.prp2 = RIG_IOVA + RIG_LISTS;
@@ -85,6 +86,7 @@ static const char *lists_are_chained(struct rig *rig, const struct conformance_c
     struct lane lane;
     (void)self;
 
+    NEED(rig->info.max_transfer_bytes >= 4 * PAGE);
     EXPECT(raw_lane(rig, &lane, 1, CASE_ENTRIES));
     fill(rig, RIG_DATA, 0x10000, 17);
     command.prp2 = RIG_IOVA + RIG_LISTS + PAGE - 16;
@@ -107,6 +109,7 @@ static const char *last_entry_is_data(struct rig *rig, const struct conformance_
     struct lane lane;
     (void)self;
 
+    NEED(rig->info.max_transfer_bytes >= 4 * PAGE);
     EXPECT(raw_lane(rig, &lane, 1, CASE_ENTRIES));
     fill(rig, RIG_DATA, 0x10000, 41);
     command.prp2 = RIG_IOVA + RIG_LISTS + PAGE - 16;
@@ -148,6 +151,7 @@ static const char *second_entry_offset(struct rig *rig, const struct conformance
 static const char *list_offset(struct rig *rig, const struct conformance_case *self)
 {
     (void)self;
+    NEED(rig->info.max_transfer_bytes >= 4 * PAGE);
     for (unsigned i = 0; i < LIST_ENTRIES; i++)
         list_at(rig, 0)[i] = htole64(RIG_IOVA + RIG_OTHER);
     return offset_refused(rig, 3, RIG_IOVA + RIG_LISTS + 4);
@@ -156,6 +160,7 @@ static const char *list_offset(struct rig *rig, const struct conformance_case *s
 static const char *list_entry_offset(struct rig *rig, const struct conformance_case *self)
 {
     (void)self;
+    NEED(rig->info.max_transfer_bytes >= 4 * PAGE);
     list_at(rig, 0)[0] = htole64(RIG_IOVA + RIG_OTHER);
     list_at(rig, 0)[1] = htole64(RIG_IOVA + RIG_OTHER + 64);
     return offset_refused(rig, 3, RIG_IOVA + RIG_LISTS);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,26 +15,34 @@
 
 enum { ASSIGN = 8, OFFLINE = 7, ONLINE = 9, QUEUES = 0, INTERRUPTS = 1 };
 
-static const char spec_text[] =
-    "{\"devices\":[{\"serial\":\"TEST\",\"virtualFunctions\":4,\"queues\":{\"perFunction\":6,\"total\":16,"
-    "\"granularity\":2},\"interrupts\":{\"perFunction\":4,\"total\":8},\"namespaces\":["
-    "{\"id\":1,\"bytes\":\"1M\"},{\"id\":3,\"bytes\":\"1M\",\"blockBytes\":4096}]}]}";
+#define SPEC                                                                                                 \
+    "{\"devices\":[{\"serial\":\"TEST\",\"virtualFunctions\":4,\"queues\":{\"perFunction\":6,\"total\":16,"  \
+    "\"granularity\":2},\"interrupts\":{\"perFunction\":4,\"total\":8},\"namespaces\":["                     \
+    "{\"id\":1,\"bytes\":\"1M\"},{\"id\":3,\"bytes\":\"1M\",\"blockBytes\":4096}]%s}]}"
 
 static struct model_spec *spec;
 static struct world *world;
 static struct device *device;
 static struct admin_call last;
 
-static void set_up(void)
+/* more: further members of the device. */
+static void begin_with(const char *more)
 {
     struct spec_error error;
+    char text[512];
 
-    ck_assert_int_eq(spec_parse(spec_text, &spec, &error), 0);
+    snprintf(text, sizeof(text), SPEC, more);
+    ck_assert_msg(spec_parse(text, &spec, &error) == 0, "%s", error.text);
     ck_assert_int_eq(world_new(spec, &world), 0);
     device = world->devices[0];
 }
 
-static void tear_down(void)
+static void set_up(void)
+{
+    begin_with("");
+}
+
+static void end(void)
 {
     world_free(world);
     spec_free(spec);
@@ -317,6 +326,125 @@ START_TEST(format_erases_and_changes_the_blocks)
 }
 END_TEST
 
+static unsigned fna(void)
+{
+    const struct nvme_id_ctrl *id = (const struct nvme_id_ctrl *)(const void *)last.data;
+
+    ck_assert_uint_eq(identify(NULL, NVME_IDENTIFY_CNS_CTRL, 0, 0), 0);
+    return id->fna;
+}
+
+static void make_second_namespace(void)
+{
+    struct nvme_id_ns data = {.nsze = htole64(128), .ncap = htole64(128)};
+    const struct nvme_command create = {.opcode = nvme_admin_ns_mgmt};
+
+    memcpy(last.data, &data, sizeof(data));
+    ck_assert_uint_eq(give(NULL, create), 0);
+    ck_assert_uint_eq(last.value, 2);
+    memset(device->namespaces[1]->memory, 7, 512);
+    memset(device->namespaces[2]->memory, 7, 512);
+    ck_assert_uint_eq(attach(NULL, 1, 0, true), 0);
+}
+
+/* What a format of namespace 1 with that erase setting leaves of both namespaces: "EE" erased, "KK" kept. */
+static const char *left(unsigned erase)
+{
+    static char text[3];
+    const struct nvme_command format = {
+        .opcode = nvme_admin_format_nvm, .nsid = htole32(1), .dword10 = htole32(erase << 9)};
+
+    ck_assert_uint_eq(give(NULL, format), 0);
+    for (unsigned i = 0; i < 2; i++)
+        text[i] = device->namespaces[i + 1]->memory[0] ? 'K' : 'E';
+    return text;
+}
+
+START_TEST(format_is_of_as_many_namespaces_as_fna_says)
+{
+    static const struct {
+        const char *format;
+        unsigned fna;
+        const char *plain, *erase;
+    } variants[] = {
+        {"{}", 4, "EK", "EK"},
+        {"{\"all\":true}", 4 | 1, "EE", "EK"},
+        {"{\"eraseAll\":true}", 4 | 2, "EK", "EE"},
+        {"{\"all\":true,\"eraseAll\":true,\"cryptographicErase\":false}", 1 | 2, "EE", "EE"},
+        {"{\"broadcast\":false}", 4 | 8, "EK", "EK"},
+    };
+    char more[160];
+
+    end();
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+        for (unsigned erase = 0; erase < 2; erase++) {
+            snprintf(more, sizeof(more), ",\"format\":%s", variants[i].format);
+            begin_with(more);
+            ck_assert_uint_eq(fna(), variants[i].fna);
+            make_second_namespace();
+            ck_assert_str_eq(left(erase), erase ? variants[i].erase : variants[i].plain);
+            end();
+        }
+    }
+    begin_with("");
+}
+END_TEST
+
+START_TEST(format_refuses_what_fna_does_not_offer)
+{
+    struct nvme_command format = {
+        .opcode = nvme_admin_format_nvm, .nsid = htole32(1), .dword10 = htole32(2 << 9)};
+
+    end();
+    begin_with(",\"format\":{\"cryptographicErase\":false,\"broadcast\":false}");
+    ck_assert_uint_eq(attach(NULL, 1, 0, true), 0);
+    ck_assert_uint_eq(give(NULL, format), GENERIC(INVALID_FIELD));
+    format.dword10 = 0;
+    format.nsid = NSID_ALL;
+    ck_assert_uint_eq(give(NULL, format), GENERIC(INVALID_FIELD));
+    end();
+    begin_with("");
+    ck_assert_uint_eq(attach(NULL, 1, 0, true), 0);
+    ck_assert_uint_eq(give(NULL, format), 0);
+    format.dword10 = htole32(2 << 9);
+    ck_assert_uint_eq(give(NULL, format), 0);
+}
+END_TEST
+
+static struct nvme_command lockdown(unsigned scope, bool prohibit, unsigned number)
+{
+    return (struct nvme_command){.opcode = nvme_admin_lockdown,
+                                 .dword10 = htole32(scope | (unsigned)prohibit << 4 | number << 8)};
+}
+
+START_TEST(lockdown_is_not_there_unless_specified)
+{
+    ck_assert_uint_eq(give(NULL, lockdown(0, true, nvme_admin_format_nvm)), GENERIC(INVALID_OPCODE));
+}
+END_TEST
+
+START_TEST(lockdown_prohibits_on_every_controller)
+{
+    const struct nvme_command format = {.opcode = nvme_admin_format_nvm, .nsid = htole32(1)};
+    const struct nvme_command set = {.opcode = nvme_admin_set_features,
+                                     .dword10 = htole32(NVME_FEAT_FID_ASYNC_EVENT)};
+
+    end();
+    begin_with(",\"lockdown\":true,\"virtualFunctionsRefuse\":false");
+    ck_assert_uint_eq(attach(NULL, 1, 0, true), 0);
+    ck_assert_uint_eq(give(NULL, lockdown(0, true, nvme_admin_format_nvm)), 0);
+    ck_assert_uint_eq(give(NULL, format), GENERIC(PROHIBITED_BY_CMD_AND_FEAT));
+    ck_assert_uint_eq(give(&device->functions[0], format), GENERIC(PROHIBITED_BY_CMD_AND_FEAT));
+    ck_assert_uint_eq(give(NULL, lockdown(0, false, nvme_admin_format_nvm)), 0);
+    ck_assert_uint_eq(give(NULL, format), 0);
+    ck_assert_uint_eq(give(NULL, lockdown(2, true, NVME_FEAT_FID_ASYNC_EVENT)), 0);
+    ck_assert_uint_eq(give(&device->functions[0], set), GENERIC(PROHIBITED_BY_CMD_AND_FEAT));
+    ck_assert_uint_eq(give(NULL, lockdown(0, true, nvme_admin_lockdown)),
+                      SPECIFIC(PROHIBIT_CMD_EXEC_NOT_SUPPORTED));
+    ck_assert_uint_eq(give(NULL, lockdown(1, true, 0)), GENERIC(INVALID_FIELD));
+}
+END_TEST
+
 /* ---- the IOMMU domain ---- */
 
 START_TEST(a_domain_maps_and_refuses)
@@ -384,7 +512,7 @@ int main(void)
     Suite *suite = suite_create("model_admin");
     TCase *tcase = tcase_create("admin");
 
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, set_up, end);
     tcase_add_test(tcase, resources_are_assigned_within_limits);
     tcase_add_test(tcase, online_needs_what_a_controller_needs);
     tcase_add_test(tcase, the_number_of_functions_changes_by_way_of_0);
@@ -398,6 +526,10 @@ int main(void)
     tcase_add_test(tcase, a_namespace_is_described);
     tcase_add_test(tcase, namespaces_are_created_and_deleted);
     tcase_add_test(tcase, format_erases_and_changes_the_blocks);
+    tcase_add_test(tcase, format_is_of_as_many_namespaces_as_fna_says);
+    tcase_add_test(tcase, format_refuses_what_fna_does_not_offer);
+    tcase_add_test(tcase, lockdown_is_not_there_unless_specified);
+    tcase_add_test(tcase, lockdown_prohibits_on_every_controller);
     tcase_add_test(tcase, a_domain_maps_and_refuses);
     tcase_add_test(tcase, a_truncated_memfd_reads_as_zeroes);
     tcase_add_test_raise_signal(tcase, a_bus_error_elsewhere_still_ends_the_process, SIGBUS);
