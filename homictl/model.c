@@ -20,6 +20,7 @@ static const struct listing listing_models = {
      {"PRESENT", LISTING_YES, "present", NULL},
      {"VFS", LISTING_OF, "functionsEnabled", "functionsTotal"},
      {"FAULTS", LISTING_NUMBER, "faults", NULL},
+     {"STRAYS", LISTING_NUMBER, "strayAccesses", NULL},
      {0}},
 };
 

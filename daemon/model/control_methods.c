@@ -71,6 +71,15 @@ static struct device *called(struct varlink_connection *connection, const struct
     return device;
 }
 
+static uint64_t strays(const struct device *device)
+{
+    uint64_t count = device->strays;
+
+    for (unsigned i = 0; i < device->spec->functions; i++)
+        count += device->functions[i].iommu.faults;
+    return count;
+}
+
 static json_object *describe_device(const struct device *device)
 {
     json_object *entry = json_object_new_object();
@@ -79,7 +88,8 @@ static json_object *describe_device(const struct device *device)
                 put(entry, "present", json_object_new_boolean(!device->absent)) &&
                 put(entry, "functionsEnabled", json_object_new_int64(device->functions_enabled)) &&
                 put(entry, "functionsTotal", json_object_new_int64(device->spec->functions)) &&
-                put(entry, "faults", json_object_new_int64((int64_t)device->faults.count));
+                put(entry, "faults", json_object_new_int64((int64_t)device->faults.count)) &&
+                put(entry, "strayAccesses", json_object_new_int64((int64_t)strays(device)));
 
     if (fine)
         return entry;

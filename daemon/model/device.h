@@ -24,6 +24,7 @@ struct device {
     struct faults faults;
     uint16_t queues_free, interrupts_free; /* flexible resources in the pool */
 
+    uint64_t strays; /* accesses outside the domains of functions that were closed */
     uint64_t commands_locked[4], features_locked[4]; /* by Lockdown: a bit per opcode resp. feature */
 
     bool absent;         /* taken away */

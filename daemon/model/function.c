@@ -149,6 +149,7 @@ void function_close(struct function *function)
     if (function->served || function->iommu.faults)
         world_log(function, "closed after %llu I/O commands; %llu accesses outside its memory",
                   (unsigned long long)function->served, (unsigned long long)function->iommu.faults);
+    function->device->strays += function->iommu.faults;
     function->served = function->iommu.faults = 0;
     if (function->bar) {
         controller_reset(function);

@@ -139,14 +139,19 @@ static const char *optional_admin_commands(struct rig *rig, const struct conform
     static const struct {
         uint16_t bit;
         uint8_t opcode;
-    } commands[] = {{1 << 0, 0x81}, {1 << 3, 0x0d}, {1 << 4, 0x14}, {1 << 5, 0x19},
-                    {1 << 6, 0x1d}, {1 << 7, 0x1c}, {1 << 8, 0x7c}, {1 << 10, 0x24}};
+    } commands[] = {{1 << 3, nvme_admin_ns_mgmt},
+                    {1 << 5, nvme_admin_directive_send},
+                    {1 << 7, nvme_admin_virtual_mgmt},
+                    {1 << 8, nvme_admin_dbbuf},
+                    {1 << 10, nvme_admin_lockdown}};
     uint16_t offered = le16toh(controller(rig)->oacs);
     (void)self;
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        /* Arguments that no such command takes, so that nothing is done. */
+        /* Arguments that none of these commands takes, so that nothing is done. */
         uint16_t status = raw_admin(rig, (struct nvme_command){.opcode = commands[i].opcode,
+                                                               .prp1 = RIG_IOVA + RIG_DATA + 4,
+                                                               .prp2 = RIG_IOVA + RIG_DATA + 4,
                                                                .dword10 = UINT32_MAX,
                                                                .dword11 = UINT32_MAX,
                                                                .nsid = UINT32_MAX - 1});

@@ -92,7 +92,7 @@ START_TEST(a_wrong_rule_is_refused_with_its_key)
     }
     ck_assert_int_eq(homictl("fault RIG action"), 2);
     ck_assert_int_eq(homictl("list --json"), 0);
-    ck_assert_ptr_nonnull(strstr(output, "\"faults\":0}"));
+    ck_assert_ptr_nonnull(strstr(output, "\"faults\":0,"));
 }
 END_TEST
 
@@ -161,6 +161,25 @@ START_TEST(a_controller_fails_or_raises_an_event)
 }
 END_TEST
 
+START_TEST(stray_accesses_are_counted)
+{
+    const struct nvme_command stray = {
+        .opcode = nvme_cmd_read, .cid = 3, .nsid = 1, .prp1 = RIG_IOVA + RIG_BYTES};
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    ck_assert_int_eq(homictl("list --json"), 0);
+    ck_assert_ptr_nonnull(strstr(output, "\"strayAccesses\":0"));
+    ck_assert_uint_eq(lane_give(&lane, stray), GENERIC(DATA_XFER_ERROR));
+    ck_assert_uint_eq(lane_give(&lane, stray), GENERIC(DATA_XFER_ERROR));
+    ck_assert_int_eq(homictl("list --json"), 0);
+    ck_assert_ptr_nonnull(strstr(output, "\"strayAccesses\":2"));
+    ck_assert_int_eq(rig_close(rig), 0); /* what was counted stays so */
+    ck_assert_int_eq(homictl("list --json"), 0);
+    ck_assert_ptr_nonnull(strstr(output, "\"strayAccesses\":2"));
+}
+END_TEST
+
 START_TEST(without_a_software_ssd_it_says_so)
 {
     ck_assert_int_eq(homictl("list --socket /nonexistent/model-control.sock"), 3);
@@ -181,6 +200,7 @@ int main(void)
     tcase_add_test(model, a_step_hangs_until_its_fault_is_over);
     tcase_add_test(model, a_device_is_reset_removed_and_returned);
     tcase_add_test(model, a_controller_fails_or_raises_an_event);
+    tcase_add_test(model, stray_accesses_are_counted);
     tcase_add_test(model, without_a_software_ssd_it_says_so);
     suite_add_tcase(suite, model);
     SRunner *runner = srunner_create(suite);
