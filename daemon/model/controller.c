@@ -12,17 +12,8 @@
 #include "daemon/model/world.h"
 
 enum {
-    REGISTER_CAP = 0x00,
-    REGISTER_VS = 0x08,
-    REGISTER_CC = 0x14,
-    REGISTER_CSTS = 0x1c,
-    REGISTER_AQA = 0x24,
-    REGISTER_ASQ = 0x28,
-    REGISTER_ACQ = 0x30,
     VERSION_2_0 = 0x00020000,
     CC_ENABLE = 1,
-    CSTS_READY = 1,
-    CSTS_FATAL = 2,
     CSTS_SHUTDOWN_COMPLETE = 2 << 2,
     CSTS_SHUTDOWN_MASK = 3 << 2,
     REGISTERS_BYTES = 0x1000,

@@ -33,4 +33,18 @@ _Static_assert(sizeof(struct nvme_command) == 64, "section 3.3.3.1");
 
 #define NSID_ALL UINT32_MAX
 
+/* Registers (NVMe over PCIe 1.0, figure 4). */
+enum {
+    REGISTER_CAP = 0x00,
+    REGISTER_VS = 0x08,
+    REGISTER_CC = 0x14,
+    REGISTER_CSTS = 0x1c,
+    REGISTER_AQA = 0x24,
+    REGISTER_ASQ = 0x28,
+    REGISTER_ACQ = 0x30,
+
+    CSTS_READY = 1,
+    CSTS_FATAL = 2,
+};
+
 #endif

@@ -49,7 +49,7 @@ static void set_wakefulness(struct function *function, enum function_wakefulness
 
 static bool registers_changed(const struct function *function)
 {
-    return le32toh(*(volatile uint32_t *)(function->bar + 0x14)) != function->configuration;
+    return le32toh(*(volatile uint32_t *)(function->bar + REGISTER_CC)) != function->configuration;
 }
 
 void poller_attend(struct function *function)

@@ -8,20 +8,8 @@
 
 #include "tests/conformance/rig.h"
 
-/* NVMe over PCIe 1.0, figure 4. */
 enum {
-    REGISTER_CAP = 0x00,
-    REGISTER_VS = 0x08,
-    REGISTER_CC = 0x14,
-    REGISTER_CSTS = 0x1c,
-    REGISTER_AQA = 0x24,
-    REGISTER_ASQ = 0x28,
-    REGISTER_ACQ = 0x30,
-
     CC_READY = 0x00460001, /* EN, and the entry sizes of queues */
-    CSTS_READY = 1,
-    CSTS_FATAL = 2,
-
     RAW_ADMIN_ENTRIES = 32,
 };
 
