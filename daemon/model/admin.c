@@ -114,7 +114,8 @@ static uint16_t copy(struct admin_call *call, uint64_t bytes, unsigned access)
     return status;
 }
 
-static uint16_t execute_with_data(struct admin_call *call)
+/* corrupt: one byte of what goes back is turned, or a bit of DW0. */
+static uint16_t execute_with_data(struct admin_call *call, bool corrupt)
 {
     const struct admin_opcode *opcode = find(call->device, call->function, call->command->opcode);
     uint16_t status = 0;
@@ -123,6 +124,10 @@ static uint16_t execute_with_data(struct admin_call *call)
         status = copy(call, PAGE_BYTES, IOMMU_READ);
     if (status == 0)
         status = admin_execute(call);
+    if (corrupt && call->data_bytes)
+        call->data[0] ^= 0xff;
+    else if (corrupt)
+        call->value ^= 1;
     if (status == 0 && call->data_bytes)
         status = copy(call, call->data_bytes, IOMMU_WRITE);
     return status;
@@ -139,7 +144,9 @@ static void serve_one(struct function *function, const struct nvme_command *comm
         return;
     if (fault && fault->action == FAULT_EVENT)
         event_raise_value(function, fault->event);
-    uint16_t status = fault && fault->action == FAULT_FAIL ? fault->status : execute_with_data(&call);
+    uint16_t status = fault && fault->action == FAULT_FAIL
+                          ? fault->status
+                          : execute_with_data(&call, fault && fault->action == FAULT_CORRUPT);
     if (status == STATUS_LATER)
         return;
     if (fault && fault->action == FAULT_DELAY)

@@ -14,7 +14,7 @@ enum fault_action {
     FAULT_DELAY,     /* the command completes `milliseconds` later */
     FAULT_DROP,      /* it never completes */
     FAULT_FAIL,      /* it completes with `status` and does nothing */
-    FAULT_CORRUPT,   /* a read returns data with one byte turned */
+    FAULT_CORRUPT,   /* one byte of what is read, stored or returned is turned */
     FAULT_FATAL,     /* the controller fails: CSTS.CFS */
     FAULT_EVENT,     /* it is carried out, and the controller raises the asynchronous event `event` */
     FAULT_RESET,     /* the PF is reset; a command is lost with it, a step goes on */

@@ -209,11 +209,30 @@ static uint16_t execute(struct function *function, const struct nvme_command *co
     }
 }
 
-/* Turns one byte of what a read brought: with success reported, only the tenant can find out. */
+/* Turns the first byte of what a write stored. */
+static void corrupt_stored(const struct function *function, const struct nvme_command *command)
+{
+    const struct namespace *space = device_namespace(function->device, function, le32toh(command->nsid));
+    struct range range;
+    uint8_t byte;
+    const struct segment segment = {.host = &byte, .bytes = 1};
+
+    if (!space || command_range(space, command, &range) ||
+        namespace_read(space, range.offset, &segment, 1) < 0)
+        return;
+    byte ^= 0xff;
+    if (namespace_write(space, range.offset, &segment, 1) < 0)
+        world_log(function, "a write could not be corrupted");
+}
+
+/* With success reported, only the tenant can find out. */
 static void corrupt(struct function *function, const struct nvme_command *command)
 {
+    if (command->opcode == nvme_cmd_write) {
+        corrupt_stored(function, command);
+        return;
+    }
     uint8_t *first = iommu_translate(&function->iommu, le64toh(command->prp1), 1, IOMMU_WRITE);
-
     if (first)
         *first ^= 0xff;
 }
@@ -237,7 +256,7 @@ static void carry_out(struct function *function, struct submission_queue *queue,
     if (faults == 0 && function->iommu.faults != 0)
         world_log(function, "command 0x%02x of queue %u reaches outside its memory; it does nothing",
                   command->opcode, queue->id);
-    if (fault && fault->action == FAULT_CORRUPT)
+    if (fault && fault->action == FAULT_CORRUPT && status == 0)
         corrupt(function, command);
     if (fault && fault->action == FAULT_EVENT)
         event_raise_value(function, fault->event);

@@ -140,6 +140,69 @@ START_TEST(a_read_is_corrupted)
 }
 END_TEST
 
+START_TEST(a_write_is_corrupted)
+{
+    struct rig *rig =
+        open_rig(SPEC(",\"faults\":[{\"action\":\"corrupt\",\"queue\":1,\"opcode\":1,\"count\":1}]"));
+    struct nvme_command write = read_block(0);
+    struct lane lane;
+
+    write.opcode = nvme_cmd_write;
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    memset(rig->memory + RIG_DATA, 0x0f, 512);
+    ck_assert_uint_eq(lane_give(&lane, write), 0);
+    ck_assert_uint_eq(rig->memory[RIG_DATA], 0x0f); /* the tenant's own memory is as it was */
+    ck_assert_uint_eq(lane_give(&lane, read_block(0)), 0);
+    ck_assert_uint_eq(rig->memory[RIG_DATA], 0xf0);
+    ck_assert_uint_eq(rig->memory[RIG_DATA + 1], 0x0f);
+    ck_assert_uint_eq(lane_give(&lane, write), 0);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(an_admin_command_is_corrupted)
+{
+    struct rig *rig =
+        open_rig(SPEC(",\"faults\":[{\"action\":\"corrupt\",\"queue\":0,\"opcode\":10,\"count\":1}]"));
+
+    rig->backend->get_feature(rig->function, NVME_FEAT_FID_NUM_QUEUES, rig_done, rig);
+    ck_assert_int_eq(rig_wait(rig), 0);
+    uint32_t first = rig->result.value;
+    rig->backend->get_feature(rig->function, NVME_FEAT_FID_NUM_QUEUES, rig_done, rig);
+    ck_assert_int_eq(rig_wait(rig), 0);
+    ck_assert_uint_eq(first ^ rig->result.value, 1);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_delete_is_slow)
+{
+    struct rig *rig = open_rig(SPEC(",\"faults\":[{\"action\":\"delay\",\"queue\":0,\"opcode\":0,"
+                                    "\"milliseconds\":200,\"count\":1}]"));
+    struct lane lane;
+
+    ck_assert_int_eq(lane_open(rig, &lane, 1, 16, 0), 0);
+    uint64_t before = rig_now();
+    rig->backend->delete_queue_pair(rig->function, 1, rig_done, rig);
+    ck_assert_int_eq(rig_wait(rig), 0);
+    ck_assert_uint_ge(rig_now() - before, 190);
+    rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_function_stays_busy)
+{
+    struct rig *rig =
+        rig_new(SPEC(",\"faults\":[{\"step\":\"open\",\"action\":\"fail\",\"status\":16,\"count\":2}]"));
+
+    ck_assert_int_eq(rig_provision(rig, 1, 5, 4), 0);
+    ck_assert_int_eq(rig_open(rig, 0, 1), -EBUSY);
+    ck_assert_int_eq(rig_open(rig, 0, 1), -EBUSY);
+    ck_assert_int_eq(rig_open(rig, 0, 1), 0);
+    rig_free(rig);
+}
+END_TEST
+
 START_TEST(a_delayed_command_is_overtaken)
 {
     struct rig *rig = open_rig(SPEC(
@@ -264,6 +327,10 @@ int main(void)
     tcase_set_timeout(faults, 30);
     tcase_add_test(faults, a_command_fails_when_its_turn_comes);
     tcase_add_test(faults, a_read_is_corrupted);
+    tcase_add_test(faults, a_write_is_corrupted);
+    tcase_add_test(faults, an_admin_command_is_corrupted);
+    tcase_add_test(faults, a_delete_is_slow);
+    tcase_add_test(faults, a_function_stays_busy);
     tcase_add_test(faults, a_delayed_command_is_overtaken);
     tcase_add_test(faults, a_dropped_command_is_aborted_with_its_queue);
     tcase_add_test(faults, a_fatal_controller_is_reported);
