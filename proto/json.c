@@ -354,12 +354,13 @@ static int key_order(const void *left, const void *right)
 static int check_duplicates(struct scanner *s, size_t first)
 {
     size_t count = s->key_count - first;
-    struct key *keys = s->keys + first;
+    struct key *keys;
     const char *earliest = NULL;
 
     if (count < 2) {
         return JSON_OK;
     }
+    keys = s->keys + first;
     qsort(keys, count, sizeof(*keys), key_order);
     for (size_t i = 1; i < count; i++) {
         if (key_compare(keys[i - 1], keys[i]) == 0 && (!earliest || keys[i].begin < earliest)) {

@@ -219,7 +219,8 @@ static void read_resources(struct object *parent, const char *key, unsigned mini
     end(&object, " perFunction total granularity ");
     if (ret_resources->per_function > ret_resources->total)
         refuse(&object, "perFunction", "must not be more than total");
-    if (ret_resources->per_function % ret_resources->granularity)
+    /* A number that was refused already may be 0. */
+    if (ret_resources->granularity && ret_resources->per_function % ret_resources->granularity)
         refuse(&object, "granularity", "must divide perFunction");
 }
 

@@ -34,6 +34,7 @@ static const struct {
     {DEVICE(",\"queues\":{\"perFunction\":1}"), "devices[0].queues.perFunction: must be 2 to 65535"},
     {DEVICE(",\"queues\":{\"perFunction\":9,\"total\":8}"), "perFunction: must not be more than total"},
     {DEVICE(",\"queues\":{\"perFunction\":9,\"granularity\":2}"), "granularity: must divide perFunction"},
+    {DEVICE(",\"queues\":{\"granularity\":0}"), "granularity: must be 1 to 256"},
     {DEVICE(",\"queues\":{\"each\":9}"), "devices[0].queues.each: unknown key"},
     {DEVICE(",\"queueEntriesMax\":1"), "queueEntriesMax: must be 2 to 65536"},
     {DEVICE(",\"maxTransferBytes\":\"3M\""), "maxTransferBytes: must be 4096 to 2097152"},
