@@ -54,6 +54,11 @@ static int write64(const struct controller *controller, unsigned offset, uint64_
     return r < 0 ? r : write32(controller, offset + 4, (uint32_t)(value >> 32));
 }
 
+static uint64_t read64(const struct controller *controller, unsigned offset)
+{
+    return (uint64_t)read32(controller, offset + 4) << 32 | read32(controller, offset);
+}
+
 static const char *wrong(uint32_t status)
 {
     if (status == UINT32_MAX)
@@ -68,7 +73,13 @@ const char *controller_check(const struct controller *controller)
 
     if (reason)
         return reason;
-    return status & CSTS_READY ? NULL : "the controller was disabled or reset behind homid's back";
+    if (!(status & CSTS_READY))
+        return "the controller was disabled or reset behind homid's back";
+    /* Whoever holds the device may have brought it up again, with an admin queue of its own. */
+    if (read64(controller, REGISTER_ASQ) != controller->submission_iova ||
+        read64(controller, REGISTER_ACQ) != controller->completion_iova)
+        return "the controller's admin queue was moved behind homid's back";
+    return NULL;
 }
 
 int controller_ring(const struct controller *controller, unsigned index, uint32_t value)
@@ -181,8 +192,7 @@ void controller_disable(struct controller *controller, controller_done done, voi
 void controller_enable(struct controller *controller, uint64_t submission_iova, uint64_t completion_iova,
                        uint16_t entries, controller_done done, void *user)
 {
-    controller->capabilities =
-        (uint64_t)read32(controller, REGISTER_CAP + 4) << 32 | read32(controller, REGISTER_CAP);
+    controller->capabilities = read64(controller, REGISTER_CAP);
     controller->submission_iova = submission_iova;
     controller->completion_iova = completion_iova;
     controller->entries = entries;
