@@ -1,0 +1,49 @@
+#!/bin/bash
+# The hostile tenant against homid with the software SSD, as whoever starts it. Attacks of one user on another need two users
+# and are left to the guest. Usage: run.sh RESULTS BUILD [OPTION-OF-hostile]…
+set -euo pipefail
+results=$1 build=$2
+shift 2
+folder=$(mktemp -d)
+homid='' model=''
+# stop: homid's exit status. The model outlives homid, so it is told as well.
+stop() {
+  local status=0
+  [ -n "$homid" ] || return 0
+  model=$(pgrep -P "$homid" -f model-process || true)
+  kill "$homid" 2>/dev/null || true
+  wait "$homid" 2>/dev/null || status=$?
+  if [ -n "$model" ]; then kill "$model"; fi
+  homid=''
+  return "$status"
+}
+trap 'stop || true; rm -rf "$folder"' EXIT
+
+tenant() {
+  printf '{ "name": "%s", "trusted": true, "users": [%d], "devices": ["ssd0"], "namespaces": [{ "device": "ssd0", "id": %d }],
+    "virtualFunctionsMax": 1, "queuePairsMax": 3, "memoryMax": "64M", "connectionsMax": 40, "regionsMax": 16, "waitingMax": 8 }' "$1" "$(id -u)" "$2"
+}
+cat >"$folder/homid.conf" <<CONF
+{ "adminGroup": $(id -g), "tenantSocket": "$folder/tenant.sock", "adminSocket": "$folder/admin.sock", "retrySeconds": 1,
+  "logLevel": "notice", "limits": { "connectionsPerUid": 60, "monitors": 8 },
+  "devices": [{ "name": "ssd0", "serial": "HOSTILE", "virtualFunctions": 4, "queuePairs": 4 }],
+  "tenants": [$(tenant blue 1), $(tenant green 2)] }
+CONF
+specification='{"devices":[{"serial":"HOSTILE","virtualFunctions":4,"namespaces":[{"id":1,"bytes":"4M"},{"id":2,"bytes":"4M","blockBytes":4096}]}]}'
+XDG_RUNTIME_DIR=$folder "$build/homid" --config "$folder/homid.conf" --model="$specification" 2>"$folder/log" &
+homid=$!
+for _ in $(seq 200); do
+  if "$build/homictl" --socket "$folder/admin.sock" --json status 2>/dev/null | grep '"ready": *true' >/dev/null; then break; fi
+  sleep 0.1
+done
+
+mkdir -p "$results"
+code=0
+"$build/tenants/hostile" --socket "$folder/tenant.sock" --admin-socket "$folder/admin.sock" --attacker blue --victim green \
+  --foreign-namespace 2 --connections-per-uid 60 --monitors 8 --regions 16 --queue-pairs 3 --programs "$build/tenants" "$@" |
+  tee "$folder/said" || code=$?
+if grep -E 'ERROR: |runtime error' "$folder/log"; then code=1; fi
+stop || { echo "homid ended with $?"; code=1; }
+if [ "$code" -ne 0 ]; then tail -n 40 "$folder/log"; fi
+tail -n 1 "$folder/said" >"$results/hostile"
+exit "$code"
