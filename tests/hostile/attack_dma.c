@@ -137,17 +137,20 @@ static int foreign_namespace(struct attacker *attacker)
     uint32_t foreign = attacker->setup->foreign_namespace;
 
     memset(attacker->bytes, 0x11, ATTACKER_BYTES);
-    if (aim(attacker, HOMI_NVME_READ, foreign, attacker->region->iova, PAGE) == 0)
+    /* One block, however long it is there. */
+    if (aim(attacker, HOMI_NVME_READ, foreign, attacker->region->iova, attacker->space->block_bytes) == 0)
         return got("it read the victim's namespace");
-    if (aim(attacker, HOMI_NVME_WRITE, foreign, attacker->region->iova, PAGE) == 0)
+    if (aim(attacker, HOMI_NVME_WRITE, foreign, attacker->region->iova, attacker->space->block_bytes) == 0)
         return got("it wrote the victim's namespace");
     return guard_holds(attacker) ? 0 : got("data of the victim's namespace");
 }
 
 static int all_namespaces(struct attacker *attacker)
 {
-    if (aim(attacker, HOMI_NVME_READ, UINT32_MAX, attacker->region->iova, PAGE) == 0 ||
-        aim(attacker, HOMI_NVME_READ, 0, attacker->region->iova, PAGE) == 0)
+    uint32_t block = attacker->space->block_bytes;
+
+    if (aim(attacker, HOMI_NVME_READ, UINT32_MAX, attacker->region->iova, block) == 0 ||
+        aim(attacker, HOMI_NVME_READ, 0, attacker->region->iova, block) == 0)
         return got("it read without saying which namespace");
     return 0;
 }
@@ -250,8 +253,8 @@ static int forge_commands(struct attacker *attacker)
     pause_milliseconds(50);
     while (homi_queue_reap(attacker->queue, done, DEPTH) > 0)
         continue;
-    if (sees_foreign(attacker) ||
-        aim(attacker, HOMI_NVME_READ, attacker->setup->foreign_namespace, attacker->region->iova, PAGE) == 0)
+    if (sees_foreign(attacker) || aim(attacker, HOMI_NVME_READ, attacker->setup->foreign_namespace,
+                                      attacker->region->iova, attacker->space->block_bytes) == 0)
         return got("a forged command attached the victim's namespace");
     return 0;
 }

@@ -10,24 +10,40 @@ mkdir -p "$copy" "$results"
 git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$copy" || exit 1
 "${make[@]}" all tenants >"$copy/log" 2>&1 || { tail -n 20 "$copy/log"; exit 1; }
 
-while read -r attack file substitution; do
-  case $attack in '' | '#'*) continue ;; esac
+# try ATTACK: with all its lines applied; sets why.
+try() {
+  local attack=$1 file substitution
+  while read -r _ file substitution; do
+    perl -0pi -e "$substitution" "$copy/$file"
+    if cmp -s "$file" "$copy/$file"; then why="nothing in $file matches"; return 1; fi
+  done < <(grep "^$attack " tests/hostile/mutations.txt)
+  if ! "${make[@]}" all >"$copy/log" 2>&1; then
+    why="does not build: $(grep -m 1 error: "$copy/log")"
+    return 1
+  fi
+  (cd "$copy" && timeout 120 tests/hostile/run.sh build/results build --only "$attack" >log 2>&1)
+  why=$(sed -n "s/^not ok $attack .*ms: //p" "$copy/log")
+  if [ -z "$why" ]; then why='the attack still gets nowhere'; return 1; fi
+  [ "$why" != 'it could not be made' ]
+}
+
+# The copy as the tree is, again; its time is new, so that it is built again.
+restore() {
+  local file
+  while read -r file; do
+    if ! cmp -s "$file" "$copy/$file"; then cp "$file" "$copy/$file"; fi
+  done < <(awk '!/^(#|$)/ { print $2 }' tests/hostile/mutations.txt | sort -u)
+}
+
+for attack in $(awk '!/^(#|$)/ { print $1 }' tests/hostile/mutations.txt | uniq); do
   [[ $attack == "$prefix"* ]] || continue
-  perl -0pi -e "$substitution" "$copy/$file"
-  if cmp -s "$file" "$copy/$file"; then
-    verdict='not ok' why='the substitution matches nothing'
-  elif ! "${make[@]}" all >"$copy/log" 2>&1; then
-    verdict='not ok' why="does not build: $(grep -m 1 error: "$copy/log")"
-  elif (cd "$copy" && timeout 120 tests/hostile/run.sh build/results build --only "$attack" >log 2>&1); then
-    verdict='not ok' why='the attack still gets nowhere'
+  if try "$attack"; then
+    passed=$((passed + 1)) verdict='ok    '
   else
-    verdict='ok    ' why=$(sed -n "s/^not ok $attack .*ms: //p" "$copy/log")
-    [ -n "$why" ] || why=$(tail -n 1 "$copy/log")
+    failed=$((failed + 1)) verdict='not ok'
   fi
   printf '%s %-30s %s\n' "$verdict" "$attack" "$why"
-  if [ "$verdict" = 'not ok' ]; then failed=$((failed + 1)); else passed=$((passed + 1)); fi
-  cp -p "$file" "$copy/$file"
-  touch "$copy/$file"
-done <tests/hostile/mutations.txt
+  restore
+done
 echo "hostile-mutations: $passed passed, $failed failed" | tee "$results/hostile-mutations"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
