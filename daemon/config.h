@@ -18,7 +18,8 @@ struct config_limits {
     unsigned connections;         /* on the tenants' socket */
     unsigned connections_per_uid; /* of these, by one user */
     unsigned admin_connections;   /* on the operator's socket */
-    unsigned monitors;            /* Monitor calls under way, on both sockets */
+    unsigned monitors;            /* Monitor calls under way on each socket */
+    unsigned monitors_per_uid;    /* of these on the tenants' socket, by one user */
 };
 
 struct config {

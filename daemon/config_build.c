@@ -249,6 +249,7 @@ static int build_tenant(struct build *build, json_object *object, struct core_te
     tenant->trusted = json_object_get_boolean(member(object, "trusted"));
     tenant->functions_max = number(object, "virtualFunctionsMax", 1);
     tenant->queue_pairs_max = number(object, "queuePairsMax", 64);
+    tenant->queue_pairs_per_second = number(object, "queuePairsPerSecond", 1000);
     tenant->connections_max = number(object, "connectionsMax", 64);
     tenant->regions_max = number(object, "regionsMax", 64);
     tenant->waiting_max = number(object, "waitingMax", 8);
@@ -341,6 +342,7 @@ int config_build(const struct config_files *files, json_object *merged, struct c
     config->limits.connections_per_uid = number(limits, "connectionsPerUid", 256);
     config->limits.admin_connections = number(limits, "adminConnections", 64);
     config->limits.monitors = number(limits, "monitors", 64);
+    config->limits.monitors_per_uid = number(limits, "monitorsPerUid", 32);
     config->core.retry_seconds = number(merged, "retrySeconds", 10);
     config->core.wait_milliseconds_max = number(merged, "waitMillisecondsMax", 60000);
     config->log_level = level_of(level ? json_object_get_string(level) : NULL);

@@ -61,6 +61,7 @@ static const struct key tenant_keys[] = {
     {.name = "namespaces", .kind = KIND_RECORDS, .members = namespace_keys},
     {.name = "virtualFunctionsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = CORE_LEASES_MAX},
     {.name = "queuePairsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 1000000},
+    {.name = "queuePairsPerSecond", .kind = KIND_NUMBER, .minimum = 1, .maximum = 1000000},
     {.name = "memoryMax", .kind = KIND_BYTES, .minimum = 0, .maximum = INT64_C(1) << 50},
     {.name = "connectionsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 100000},
     {.name = "regionsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 65535},
@@ -73,6 +74,7 @@ static const struct key limit_keys[] = {
     {.name = "connectionsPerUid", .kind = KIND_NUMBER, .minimum = 1, .maximum = 100000},
     {.name = "adminConnections", .kind = KIND_NUMBER, .minimum = 1, .maximum = 10000},
     {.name = "monitors", .kind = KIND_NUMBER, .minimum = 0, .maximum = 10000},
+    {.name = "monitorsPerUid", .kind = KIND_NUMBER, .minimum = 0, .maximum = 10000},
     {0},
 };
 

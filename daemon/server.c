@@ -254,7 +254,8 @@ int server_new(const struct server_options *options, struct server **ret_server)
     server->api.started = loop_now();
     int r = api_context_init(&server->api);
     if (r == 0)
-        r = events_new(options->config->limits.monitors, &server->api.events);
+        r = events_new(options->config->limits.monitors, options->config->limits.monitors_per_uid,
+                       &server->api.events);
     if (r == 0)
         r = make_events(server);
     if (r < 0) {

@@ -44,7 +44,7 @@ static int write_config(const struct rig *rig, const struct rig_options *options
     fprintf(
         file,
         "],\"virtualFunctionsMax\":1024,\"queuePairsMax\":65536,\"memoryMax\":\"64G\",\"connectionsMax\":%u,"
-        "\"regionsMax\":65535,\"waitingMax\":1024}]}\n",
+        "\"regionsMax\":65535,\"waitingMax\":1024,\"queuePairsPerSecond\":1000000}]}\n",
         options->connections);
     return fclose(file) == 0 ? 0 : -errno;
 }

@@ -2,6 +2,7 @@
 #include "daemon/api/events.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,7 +17,8 @@ struct monitor {
 
 struct events {
     TAILQ_HEAD(, monitor) monitors;
-    unsigned count, max;
+    unsigned counts[2], max; /* by enum api_kind: tenants cannot take the operators' */
+    unsigned per_uid;
     int64_t sequence;               /* of the newest event, from 1 */
     json_object *kept[EVENTS_KEPT]; /* by sequence modulo EVENTS_KEPT: parameters of the admin's reply */
 };
@@ -44,13 +46,14 @@ static const struct {
 static const char *const methods[] = {
     [API_TENANT] = "io.homi.Tenant.Monitor", [API_ADMIN] = "io.homi.Admin.Monitor"};
 
-int events_new(unsigned monitors_max, struct events **ret_events)
+int events_new(unsigned monitors_max, unsigned per_uid, struct events **ret_events)
 {
     struct events *events = calloc(1, sizeof *events);
     if (!events)
         return -ENOMEM;
     TAILQ_INIT(&events->monitors);
     events->max = monitors_max;
+    events->per_uid = per_uid;
     *ret_events = events;
     return 0;
 }
@@ -137,26 +140,44 @@ void events_publish(struct events *events, const struct core_event *event)
     json_object_put(tenants);
 }
 
-static int refuse_monitor(const struct events *events, struct api_session *session)
+/* The limit that one more would break, or UINT_MAX; *ret_used: how many there are. */
+static unsigned broken_limit(const struct events *events, const struct api_session *session,
+                             unsigned *ret_used)
+{
+    const struct monitor *monitor;
+    unsigned own = 0;
+    *ret_used = events->counts[session->kind];
+    if (*ret_used >= events->max)
+        return events->max;
+    if (session->kind == API_ADMIN)
+        return UINT_MAX;
+    TAILQ_FOREACH (monitor, &events->monitors, entry)
+        own += monitor->session->kind == API_TENANT && monitor->session->uid == session->uid;
+    *ret_used = own;
+    return own >= events->per_uid ? events->per_uid : UINT_MAX;
+}
+
+static int refuse_monitor(struct api_session *session, unsigned limit, unsigned used)
 {
     json_object *parameters = json_object_new_object();
     value_put_text(parameters, "quota", session->kind == API_ADMIN ? "monitors" : "connections");
-    value_put_integer(parameters, "limit", events->max);
-    value_put_integer(parameters, "used", events->count);
+    value_put_integer(parameters, "limit", limit);
+    value_put_integer(parameters, "used", used);
     return api_error_now(session, "QuotaExceeded", parameters);
 }
 
 int events_monitor(struct events *events, struct api_session *session, int64_t since)
 {
-    if (events->count >= events->max)
-        return refuse_monitor(events, session);
+    unsigned used, limit = broken_limit(events, session, &used);
+    if (limit != UINT_MAX)
+        return refuse_monitor(session, limit, used);
     struct monitor *monitor = calloc(1, sizeof *monitor);
     if (!monitor)
         return -ENOMEM;
     monitor->session = session;
     session->monitor = monitor;
     TAILQ_INSERT_TAIL(&events->monitors, monitor, entry);
-    events->count++;
+    events->counts[session->kind]++;
 
     int64_t oldest = events->sequence > EVENTS_KEPT ? events->sequence - EVENTS_KEPT + 1 : 1;
     int r = 0;
@@ -173,7 +194,7 @@ void events_forget(struct api_session *session)
     if (!session->monitor)
         return;
     TAILQ_REMOVE(&events->monitors, session->monitor, entry);
-    events->count--;
+    events->counts[session->kind]--;
     free(session->monitor);
     session->monitor = NULL;
 }

@@ -62,6 +62,7 @@ const char *refusal_quota_name(enum core_quota quota)
     case CORE_QUOTA_CONNECTIONS: return "connections";
     case CORE_QUOTA_REGIONS: return "regions";
     case CORE_QUOTA_WAITING: return "waiting";
+    case CORE_QUOTA_QUEUE_PAIRS_PER_SECOND: return "queuePairsPerSecond";
     }
     return "connections";
 }

@@ -37,6 +37,7 @@ struct core_tenant_config {
     struct core_namespace_config *namespaces;
     size_t namespace_count;
     unsigned functions_max, queue_pairs_max, connections_max, regions_max, waiting_max;
+    unsigned queue_pairs_per_second; /* that it may create; 0: as many as it likes */
     uint64_t memory_bytes_max;
 };
 

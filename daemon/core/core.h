@@ -68,6 +68,7 @@ enum core_quota {
     CORE_QUOTA_CONNECTIONS,
     CORE_QUOTA_REGIONS,
     CORE_QUOTA_WAITING,
+    CORE_QUOTA_QUEUE_PAIRS_PER_SECOND,
 };
 
 /* code: 0, a negative errno (text: what was being done), or an enum core_refusal with the members named

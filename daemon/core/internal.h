@@ -275,6 +275,8 @@ struct tenant {
     TAILQ_HEAD(, lease) leases;
     unsigned functions, queue_pairs, connections, regions, waiting;
     uint64_t memory_bytes;
+    /* Queue pairs that it may create now, in thousandths, as of when they were counted last. */
+    uint64_t creations, creations_at;
 };
 
 struct id_rule {
@@ -311,6 +313,8 @@ const struct core_namespace_config *policy_namespace(const struct tenant *tenant
 /* Whether `more` of it would be over the tenant's quota; fills *error then. */
 bool quota_exceeded(const struct tenant *tenant, enum core_quota quota, uint64_t more,
                     struct core_error *error);
+/* Counts one creation of a queue pair; true, and not counted: the tenant creates them too fast. */
+bool quota_too_fast(struct tenant *tenant, uint64_t now, struct core_error *error);
 void quota_connection_added(struct core_client *client, struct tenant *tenant);   /* before it is linked */
 void quota_connection_removed(struct core_client *client, struct tenant *tenant); /* after it was unlinked */
 bool quota_client_counted(const struct core_client *client, const struct tenant *tenant);

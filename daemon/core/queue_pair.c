@@ -309,6 +309,8 @@ static struct queue_pair *reserve(struct holder *holder, const struct core_queue
         error->limit = function->interrupts;
         return NULL;
     }
+    if (quota_too_fast(holder->tenant, core_now(holder->core), error))
+        return NULL;
     pair = queue_pair_new(holder, function, region, id, vector);
     if (!pair)
         *error = error_no_memory;

@@ -38,8 +38,11 @@ static inline void serve_in_folder(struct core *served)
     snprintf(paths[0], sizeof paths[0], "%s/tenant", folder);
     snprintf(paths[1], sizeof paths[1], "%s/admin", folder);
     fds_before = open_fds();
-    config.limits = (struct config_limits){
-        .connections = 100, .connections_per_uid = 90, .admin_connections = 10, .monitors = 2};
+    config.limits = (struct config_limits){.connections = 100,
+                                           .connections_per_uid = 90,
+                                           .admin_connections = 10,
+                                           .monitors = 2,
+                                           .monitors_per_uid = 1};
     config.tenant_socket = paths[0];
     config.admin_socket = paths[1];
     config.container_directory = folder;

@@ -69,6 +69,7 @@ START_TEST(everything_has_a_default)
     ck_assert_uint_eq(config->limits.connections_per_uid, 256);
     ck_assert_uint_eq(config->limits.admin_connections, 64);
     ck_assert_uint_eq(config->limits.monitors, 64);
+    ck_assert_uint_eq(config->limits.monitors_per_uid, 32);
     ck_assert_int_eq(config->log_level, LOG_INFO);
     ck_assert_str_eq(config->tenant_socket, "/run/homi/tenant.sock");
     ck_assert_str_eq(config->admin_socket, "/run/homi/admin.sock");

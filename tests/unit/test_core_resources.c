@@ -314,6 +314,31 @@ START_TEST(the_quota_of_queue_pairs)
 }
 END_TEST
 
+/* Deleting makes room for another, but not for more in a second. */
+START_TEST(queue_pairs_created_too_fast)
+{
+    fixture.tenants[0].queue_pairs_per_second = 2;
+    fixture.now += 5000; /* saves up no more than a second's */
+    for (unsigned i = 0; i < 2; i++) {
+        create_pair(client, &lease, &region, i, false, &pair);
+        fake_run(&fixture.fake);
+        check(&pair, 0);
+    }
+    create_pair(client, &lease, &region, 2, false, &other);
+    check(&other, CORE_REFUSED_QUOTA);
+    ck_assert_int_eq(other.error.quota, CORE_QUOTA_QUEUE_PAIRS_PER_SECOND);
+    ck_assert_int_eq(other.error.limit, 2);
+    fixture.now += 499;
+    other = (struct answer){0};
+    create_pair(client, &lease, &region, 2, false, &other);
+    check(&other, CORE_REFUSED_QUOTA);
+    fixture.now += 1;
+    create_pair(client, &lease, &region, 2, false, &pair);
+    fake_run(&fixture.fake);
+    check(&pair, 0);
+}
+END_TEST
+
 START_TEST(a_creation_that_the_controller_refuses_costs_nothing)
 {
     fixture.fake.fail_kind = 1u << FAKE_CREATE;
@@ -572,6 +597,7 @@ int main(void)
     tcase_add_test(tcase, queues_outside_of_their_region);
     tcase_add_test(tcase, queue_pairs_run_out);
     tcase_add_test(tcase, the_quota_of_queue_pairs);
+    tcase_add_test(tcase, queue_pairs_created_too_fast);
     tcase_add_test(tcase, a_creation_that_the_controller_refuses_costs_nothing);
     tcase_add_test(tcase, a_creation_that_hangs_resets_the_function);
     tcase_add_test(tcase, queue_pairs_that_are_not_there);

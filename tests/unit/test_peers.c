@@ -2,6 +2,7 @@
 /* How the server treats its peers: limits, slow and hostile ones, those that die, and those that monitor. */
 #include <check.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -325,6 +326,53 @@ START_TEST(the_oldest_events_are_forgotten)
 }
 END_TEST
 
+START_TEST(a_user_cannot_take_all_monitors)
+{
+    int own = dial(API_TENANT), more = dial(API_TENANT), operators[2];
+
+    say(own, MONITOR("Tenant", ""));
+    ck_assert_str_eq(hear(own), "");
+    say(more, MONITOR("Tenant", ""));
+    ck_assert_heard(more, "\"limit\":1,\"used\":1");
+    /* Operators have theirs apart from the tenants'. */
+    for (unsigned i = 0; i < 2; i++) {
+        operators[i] = dial(API_ADMIN);
+        say(operators[i], MONITOR("Admin", ""));
+        ck_assert_str_eq(hear(operators[i]), "");
+        close(operators[i]);
+    }
+    close(own);
+    spin();
+    say(more, MONITOR("Tenant", ""));
+    ck_assert_str_eq(hear(more), "");
+    close(more);
+    spin();
+}
+END_TEST
+
+/* Who says much at once gets one answer in a round of the loop, like everybody. */
+START_TEST(who_calls_much_delays_nobody)
+{
+    enum { MANY = 200 };
+    char text[64];
+    int busy = dial(API_TENANT), other = dial(API_TENANT), came;
+
+    snprintf(text, sizeof text, TENANT("ListTenants", ""));
+    for (unsigned i = 0; i < MANY; i++)
+        say(busy, text);
+    say(other, text);
+    for (unsigned i = 0; i < 3; i++)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_int_eq(ioctl(busy, FIONREAD, &came), 0);
+    ck_assert_int_le(came, 4 * 40); /* an answer is less than 40 bytes */
+    ck_assert_int_eq(ioctl(other, FIONREAD, &came), 0);
+    ck_assert_int_gt(came, 0);
+    close(busy);
+    close(other);
+    spin();
+}
+END_TEST
+
 START_TEST(tenants_hear_of_their_leases_only)
 {
     int fd = dial(API_TENANT);
@@ -379,6 +427,8 @@ int main(void)
     tcase_add_test(tcase, operators_see_what_happens);
     tcase_add_test(tcase, the_oldest_events_are_forgotten);
     tcase_add_test(tcase, tenants_hear_of_their_leases_only);
+    tcase_add_test(tcase, a_user_cannot_take_all_monitors);
+    tcase_add_test(tcase, who_calls_much_delays_nobody);
     tcase_add_test(tcase, a_monitor_that_does_not_read_is_dropped);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
