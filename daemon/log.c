@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SD_JOURNAL_SUPPRESS_LOCATION
@@ -71,6 +72,27 @@ static void write_journal(int priority, const struct log_fields *fields, const c
     sd_journal_sendv(entry.fields, entry.count);
 }
 
+/* Whether one more entry about a user's process may be written. */
+static bool within_budget(const struct log *log, const struct log_fields *fields)
+{
+    struct log_budget *budget = &log->budgets->users[fields->uid % LOG_BUDGETS];
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (budget->since == 0 || (uint64_t)now.tv_sec - budget->since >= LOG_WINDOW_SECONDS) {
+        unsigned left_out = budget->left_out;
+        *budget = (struct log_budget){.since = (uint64_t)now.tv_sec};
+        if (left_out)
+            log_write(log, LOG_WARNING, NULL, "%u entries about processes of uid %u were left out", left_out,
+                      (unsigned)fields->uid);
+    }
+    if (budget->written >= LOG_ENTRIES_PER_USER) {
+        budget->left_out++;
+        return false;
+    }
+    budget->written++;
+    return true;
+}
+
 void log_write(const struct log *log, int priority, const struct log_fields *fields, const char *format, ...)
 {
     static const char *const levels[] = {"emerg",   "alert",  "crit", "err",
@@ -78,6 +100,8 @@ void log_write(const struct log *log, int priority, const struct log_fields *fie
     char message[600];
     va_list arguments;
     if (priority > log->level)
+        return;
+    if (log->budgets && priority > LOG_WARNING && fields && fields->pid > 0 && !within_budget(log, fields))
         return;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);

@@ -40,6 +40,7 @@ struct daemon {
     const char *model; /* specification of the software SSD; NULL: the machine's hardware */
     uint64_t model_digest;
     struct log log;
+    struct log_budgets log_budgets;
     struct loop *loop;
     struct hw_backend *backend;
     struct core *core;
@@ -239,6 +240,7 @@ static int run(struct config *config, const char *model, uint64_t model_digest)
                             .model_digest = model_digest,
                             .log = log_open(config->log_level),
                             .sockets = {.fds = {-1, -1}}};
+    daemon.log.budgets = &daemon.log_budgets;
     raise_descriptor_limit(&daemon);
     int r = build(&daemon);
     if (r == 0) {
