@@ -249,14 +249,15 @@ static int forge_commands(struct attacker *attacker)
          microseconds_now() < end && homi_queue_health(attacker->queue) == 0;)
         overwrite(attacker);
     attacker->enough = true;
-    pthread_join(asking, NULL);
     pause_milliseconds(50);
     while (homi_queue_reap(attacker->queue, done, DEPTH) > 0)
         continue;
-    if (sees_foreign(attacker) || aim(attacker, HOMI_NVME_READ, attacker->setup->foreign_namespace,
-                                      attacker->region->iova, attacker->space->block_bytes) == 0)
+    /* At once: homid may be waiting for a command of its own that was lost, and reset the function for it. */
+    if (aim(attacker, HOMI_NVME_READ, attacker->setup->foreign_namespace, attacker->region->iova,
+            attacker->space->block_bytes) == 0)
         return got("a forged command attached the victim's namespace");
-    return 0;
+    pthread_join(asking, NULL);
+    return sees_foreign(attacker) ? got("the victim's namespace is attached") : 0;
 }
 
 /* What the device is to have completed, written by the attacker; homid must notice and take the VF away. */
