@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/api/list.h"
 #include "daemon/peer_identity.h"
 #include "daemon/server.h"
 #include "proto/transport.h"
@@ -84,10 +85,16 @@ static int serve(struct peer *peer)
     peer->serving = true;
     while (r == 0) {
         sent = varlink_transport_send(peer->fd, session->connection);
-        if (sent <= 0 || peer->ending || varlink_connection_call_pending(session->connection)) {
-            r = sent < 0 ? sent : 0;
+        r = sent < 0 ? sent : 0;
+        if (sent <= 0 || peer->ending)
             break;
+        r = api_list_continue(session);
+        if (r > 0) {
+            r = 0;
+            continue;
         }
+        if (r < 0 || varlink_connection_call_pending(session->connection))
+            break;
         r = varlink_connection_next(session->connection, &message);
         if (r == -EPROTO) { /* the error that says why is queued */
             peer->ending = true;

@@ -180,7 +180,7 @@ enum exit_status call_more(const struct options *options, const char *tried, con
     if (stream.stopped)
         status = EXIT_OK;
     else
-        status = conclude(options, homi, tried, error ? error : -ECONNRESET, NULL);
+        status = conclude(options, homi, tried, error, NULL);
     homi_close(homi);
     json_object_put(parameters);
     return status;

@@ -17,8 +17,7 @@
 enum exit_status call(const struct options *options, const char *tried, const char *method,
                       struct json_object *parameters, struct json_object **ret_reply);
 
-/* The same with more: each() sees every reply until it returns nonzero. The stream's end is reported: homid
- * never ends one by itself. */
+/* The same with more: each() sees every reply until it returns nonzero or the last one came. */
 enum exit_status call_more(const struct options *options, const char *tried, const char *method,
                            struct json_object *parameters, int (*each)(struct json_object *reply, void *user),
                            void *user);

@@ -122,51 +122,82 @@ const struct listing *const listings[] = {
     NULL,
 };
 
-enum exit_status listing_fetch(const struct options *options, const struct listing *listing, bool quietly,
-                               struct json_object **ret_rows)
+/* A list that comes in parts: the first reply, with the rows of those that followed. */
+struct parts {
+    const struct listing *listing;
+    struct json_object *reply, *rows; /* rows: of reply */
+    bool malformed;
+};
+
+static int add_part(struct json_object *reply, void *user)
 {
-    struct json_object *reply = NULL, *rows;
+    struct parts *parts = user;
+    struct json_object *rows = member(reply, parts->listing->key);
+
+    parts->malformed = !json_object_is_type(rows, json_type_array);
+    if (parts->malformed)
+        return 1;
+    if (!parts->reply) {
+        parts->reply = json_object_get(reply);
+        parts->rows = rows;
+        return 0;
+    }
+    for (size_t i = 0; i < json_object_array_length(rows); i++)
+        json_object_array_add(parts->rows, json_object_get(json_object_array_get_idx(rows, i)));
+    return 0;
+}
+
+/* The reply with all rows; it is the caller's. */
+static enum exit_status fetch(const struct options *options, const struct listing *listing, bool quietly,
+                              struct json_object **ret_reply)
+{
+    struct parts parts = {.listing = listing};
     enum exit_status status;
     char tried[64];
 
     snprintf(tried, sizeof(tried), "list the %s", listing->noun);
-    status = call(options, quietly ? NULL : tried, listing->method, NULL, &reply);
-    rows = member(reply, listing->key);
-    if (status == EXIT_OK && !json_object_is_type(rows, json_type_array)) {
+    status = call_more(options, quietly ? NULL : tried, listing->method, NULL, add_part, &parts);
+    if (parts.malformed) {
         if (!quietly)
-            fprintf(
-                stderr,
-                "homictl: cannot %s: homid's reply has no %s\n  next: see that homictl and homid are of the "
-                "same version\n",
-                tried, listing->key);
+            fprintf(stderr,
+                    "homictl: cannot %s: homid's reply has no %s\n  next: see that homictl and homid are of "
+                    "the same version\n",
+                    tried, listing->key);
         status = EXIT_SYSTEM;
     }
     if (status == EXIT_OK)
-        *ret_rows = json_object_get(rows);
+        *ret_reply = json_object_get(parts.reply);
+    json_object_put(parts.reply);
+    return status;
+}
+
+enum exit_status listing_fetch(const struct options *options, const struct listing *listing, bool quietly,
+                               struct json_object **ret_rows)
+{
+    struct json_object *reply = NULL;
+    enum exit_status status = fetch(options, listing, quietly, &reply);
+
+    if (status == EXIT_OK)
+        *ret_rows = json_object_get(member(reply, listing->key));
     json_object_put(reply);
     return status;
 }
 
 static enum exit_status list(const struct options *options, const struct listing *listing)
 {
-    struct json_object *reply = NULL, *rows = NULL;
-    enum exit_status status;
-    char tried[64];
+    struct json_object *reply = NULL, *rows;
+    enum exit_status status = fetch(options, listing, false, &reply);
 
-    if (options->given & OPTION_JSON) {
-        snprintf(tried, sizeof(tried), "list the %s", listing->noun);
-        status = call(options, tried, listing->method, NULL, &reply);
-        if (status == EXIT_OK)
-            status = call_print_json(reply);
-        json_object_put(reply);
+    if (status != EXIT_OK)
         return status;
-    }
-    status = listing_fetch(options, listing, false, &rows);
-    if (status == EXIT_OK && json_object_array_length(rows) == 0)
+    rows = member(reply, listing->key);
+    if (options->given & OPTION_JSON)
+        status = call_print_json(reply);
+    else if (json_object_array_length(rows) == 0)
         fprintf(stderr, "No %s.\n", listing->noun);
-    else if (status == EXIT_OK)
+    else
         status = listing_print(options, listing, rows);
-    json_object_put(rows);
+    json_object_put(reply);
     return status;
 }
 

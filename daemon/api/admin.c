@@ -11,6 +11,7 @@
 #include "daemon/api/call.h"
 #include "daemon/api/container_device.h"
 #include "daemon/api/events.h"
+#include "daemon/api/list.h"
 #include "daemon/api/value.h"
 
 #define METHOD(name) "io.homi.Admin." name
@@ -209,69 +210,76 @@ static void add_namespace(void *user, const struct core_namespace_view *view)
 
 /* ---- lists ---- */
 
-static int reply_list(struct api_session *session, const char *method, const char *key, json_object *array)
-{
-    json_object *parameters = json_object_new_object();
-    value_put(parameters, key, array);
-    return api_reply_now(session, method, parameters);
-}
-
 static int list_devices(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
-    (void)connection, (void)message;
+    (void)connection;
     struct api_session *session = user;
     json_object *array = json_object_new_array();
     core_each_device(session->context->core, add_device, array);
-    return reply_list(session, METHOD("ListDevices"), "devices", array);
+    return api_list_reply(session, METHOD("ListDevices"), message->more, "devices", array);
 }
 
 static int list_functions(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
-    (void)connection, (void)message;
+    (void)connection;
     struct api_session *session = user;
     json_object *array = json_object_new_array();
     core_each_function(session->context->core, add_function, array);
-    return reply_list(session, METHOD("ListVirtualFunctions"), "virtualFunctions", array);
+    return api_list_reply(session, METHOD("ListVirtualFunctions"), message->more, "virtualFunctions", array);
 }
 
 static int list_leases(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
-    (void)connection, (void)message;
+    (void)connection;
     struct api_session *session = user;
     json_object *array = json_object_new_array();
     core_each_lease(session->context->core, add_lease, array);
-    return reply_list(session, METHOD("ListLeases"), "leases", array);
+    return api_list_reply(session, METHOD("ListLeases"), message->more, "leases", array);
 }
 
 static int list_queue_pairs(struct varlink_connection *connection, struct varlink_message *message,
                             void *user)
 {
-    (void)connection, (void)message;
+    (void)connection;
     struct api_session *session = user;
     json_object *array = json_object_new_array();
     core_each_queue(session->context->core, add_queue, array);
-    return reply_list(session, METHOD("ListQueuePairs"), "queuePairs", array);
+    return api_list_reply(session, METHOD("ListQueuePairs"), message->more, "queuePairs", array);
 }
 
 static int list_tenants(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
-    (void)connection, (void)message;
+    (void)connection;
     struct api_session *session = user;
     struct listing listing = {.config = session->context->config, .array = json_object_new_array()};
     core_each_tenant(session->context->core, add_tenant, &listing);
-    return reply_list(session, METHOD("ListTenants"), "tenants", listing.array);
+    return api_list_reply(session, METHOD("ListTenants"), message->more, "tenants", listing.array);
 }
 
 static int list_namespaces(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
-    (void)connection, (void)message;
+    (void)connection;
     struct api_session *session = user;
     struct listing listing = {.config = session->context->config, .array = json_object_new_array()};
     core_each_namespace(session->context->core, add_namespace, &listing);
-    return reply_list(session, METHOD("ListNamespaces"), "namespaces", listing.array);
+    return api_list_reply(session, METHOD("ListNamespaces"), message->more, "namespaces", listing.array);
 }
 
 /* ---- status ---- */
+
+/* What is wrong, as far as one message can tell it. */
+struct problems {
+    json_object *array;
+    unsigned untold;
+};
+
+static void add_problem(struct problems *problems, const char *text)
+{
+    if (json_object_array_length(problems->array) < ADMIN_PROBLEMS_MAX)
+        append_text(problems->array, text);
+    else
+        problems->untold++;
+}
 
 static void add_device_problem(void *user, const struct core_device_view *view)
 {
@@ -280,7 +288,7 @@ static void add_device_problem(void *user, const struct core_device_view *view)
         return;
     snprintf(text, sizeof text, "%s: %s: %s", view->config->name, view->state,
              view->reason ? view->reason : "no reason known");
-    append_text(user, text);
+    add_problem(user, text);
 }
 
 static void add_function_problem(void *user, const struct core_function_view *view)
@@ -290,7 +298,20 @@ static void add_function_problem(void *user, const struct core_function_view *vi
         return;
     snprintf(text, sizeof text, "%s of %s: quarantined: %s", view->name, view->device,
              view->reason ? view->reason : "no reason known");
-    append_text(user, text);
+    add_problem(user, text);
+}
+
+static json_object *describe_problems(struct core *core)
+{
+    struct problems problems = {.array = json_object_new_array()};
+    char text[64];
+    core_each_device(core, add_device_problem, &problems);
+    core_each_function(core, add_function_problem, &problems);
+    if (problems.untold) {
+        snprintf(text, sizeof text, "%u more: see ListVirtualFunctions", problems.untold);
+        append_text(problems.array, text);
+    }
+    return problems.array;
 }
 
 static uint64_t now_milliseconds(void)
@@ -307,10 +328,7 @@ static int get_status(struct varlink_connection *connection, struct varlink_mess
     struct core *core = session->context->core;
     struct core_totals totals = core_totals(core);
     json_object *parameters = json_object_new_object(), *devices = json_object_new_array();
-    json_object *problems = json_object_new_array();
     core_each_device(core, add_device, devices);
-    core_each_device(core, add_device_problem, problems);
-    core_each_function(core, add_function_problem, problems);
     value_put_text(parameters, "version", HOMI_VERSION);
     value_put_integer(parameters, "pid", getpid());
     value_put_integer(parameters, "uptimeSeconds",
@@ -321,7 +339,7 @@ static int get_status(struct varlink_connection *connection, struct varlink_mess
     value_put_integer(parameters, "queuePairs", totals.queue_pairs);
     value_put_integer(parameters, "connections", totals.connections);
     value_put_integer(parameters, "memoryBytes", (int64_t)totals.memory_bytes);
-    value_put(parameters, "problems", problems);
+    value_put(parameters, "problems", describe_problems(core));
     return api_reply_now(session, METHOD("GetStatus"), parameters);
 }
 

@@ -5,6 +5,8 @@
 
 #include "daemon/api/session.h"
 
+#define ADMIN_PROBLEMS_MAX 64 /* told by GetStatus; of others only how many */
+
 extern const struct varlink_method_entry admin_methods[]; /* user of the handlers: struct api_session */
 
 #endif

@@ -261,9 +261,12 @@ int api_reply_now(struct api_session *session, const char *method, json_object *
 {
     int r = send_reply(session, method, parameters, NULL, 0);
     json_object_put(parameters);
-    if (r != -E2BIG)
-        return r;
-    parameters = json_object_new_object();
+    return r == -E2BIG ? api_error_too_big(session) : r;
+}
+
+int api_error_too_big(struct api_session *session)
+{
+    json_object *parameters = json_object_new_object();
     value_put_text(parameters, "errno", "E2BIG");
     value_put_text(parameters, "operation", "fitting the answer into a message");
     return api_error_now(session, "SystemError", parameters);

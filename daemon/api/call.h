@@ -45,6 +45,7 @@ void api_call_done(void *user, const struct core_error *error);
 /* Answers a call that is not worth an api_call: one that the core need not be asked for. */
 int api_reply_now(struct api_session *session, const char *method, json_object *parameters);
 int api_error_now(struct api_session *session, const char *error, json_object *parameters);
+int api_error_too_big(struct api_session *session); /* the answer does not fit into a message */
 
 void api_replay_free(struct api_session *session); /* the session's kept answer, if any */
 

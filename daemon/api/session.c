@@ -6,6 +6,7 @@
 #include "daemon/api/admin.h"
 #include "daemon/api/call.h"
 #include "daemon/api/events.h"
+#include "daemon/api/list.h"
 #include "daemon/api/tenant.h"
 #include "proto/interfaces.h"
 #include "proto/protocol.h"
@@ -68,6 +69,7 @@ int api_session_dispatch(struct api_session *session, struct varlink_message *me
 void api_session_close(struct api_session *session)
 {
     events_forget(session);
+    api_list_forget(session);
     /* The descriptors go first: the core may find a function that they keep open still busy. */
     api_replay_free(session);
     core_client_gone(session->client);

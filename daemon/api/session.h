@@ -16,6 +16,7 @@
 #include "proto/service.h"
 
 struct api_call;
+struct api_list;
 struct api_replay;
 struct events;
 struct monitor;
@@ -43,6 +44,7 @@ struct api_session {
     struct api_call *call;                     /* under way */
     struct api_replay *replay;                 /* the last answer to a call with a request id */
     struct monitor *monitor;
+    struct api_list *list; /* on its way out */
     pid_t pid;
     uid_t uid;
     int failure; /* negative errno: the connection is to be closed */

@@ -30,6 +30,8 @@ struct core {
     uint64_t offset, bytes, page;
     unsigned tenants;   /* that everybody may act for */
     unsigned functions; /* that there are */
+    const char *state;  /* of each of them, and why */
+    char reason[HW_REASON_BYTES];
 };
 
 static struct core core;
@@ -210,9 +212,12 @@ void core_each_function(struct core *c, void (*each)(void *user, const struct co
                         void *user)
 {
     for (unsigned i = 0; i < c->functions; i++)
-        each(user,
-             &(struct core_function_view){
-                 .name = "0000:01:00.1", .device = "ssd0", .index = i, .state = "ready", .iommu_group = -1});
+        each(user, &(struct core_function_view){.name = "0000:01:00.1",
+                                                .device = "ssd0",
+                                                .index = i,
+                                                .state = c->state,
+                                                .reason = c->reason[0] ? c->reason : NULL,
+                                                .iommu_group = -1});
 }
 
 void core_each_lease(struct core *c, void (*each)(void *user, const struct core_lease_view *view), void *user)
@@ -261,7 +266,7 @@ bool core_converged(const struct core *c)
 
 static inline void start(void)
 {
-    core = (struct core){.device_fd = -1, .tenants = 1, .functions = 1};
+    core = (struct core){.device_fd = -1, .tenants = 1, .functions = 1, .state = "ready"};
     config.core = (struct core_config){.devices = &device,
                                        .device_count = 1,
                                        .tenants = &tenant,

@@ -128,6 +128,10 @@ static inline const char *hear_with(int fd, int *ret_fd)
         ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
         if (n < 0 && errno == EAGAIN && used == 0)
             return "";
+        if (n < 0 && errno == EAGAIN) { /* the rest follows once there is room for it */
+            spin();
+            continue;
+        }
         if (n <= 0)
             return NULL;
         struct cmsghdr *c = CMSG_FIRSTHDR(&header);

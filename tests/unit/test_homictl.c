@@ -250,7 +250,7 @@ START_TEST(lists_show_every_member)
     converse(lists[_i].arguments, lists[_i].reply, strlen(lists[_i].reply) + 1, &outcome);
     ck_assert_str_eq(outcome.output, lists[_i].output);
     ck_assert_int_eq(outcome.status, EXIT_OK);
-    snprintf(request, sizeof(request), "{\"method\":\"io.homi.Admin.%s\"}", lists[_i].method);
+    snprintf(request, sizeof(request), "{\"method\":\"io.homi.Admin.%s\",\"more\":true}", lists[_i].method);
     ck_assert_str_eq(outcome.request, request);
 }
 END_TEST
@@ -266,6 +266,29 @@ START_TEST(lists_as_json_are_the_reply)
     ck_assert_int_eq(outcome.status, EXIT_OK);
     CONVERSE("list queues", "{\"parameters\":{}}", &outcome);
     ck_assert_int_eq(outcome.status, EXIT_SYSTEM);
+}
+END_TEST
+
+START_TEST(lists_that_come_in_parts_are_one)
+{
+    static const char parts[] =
+        "{\"parameters\":{\"queuePairs\":[{\"id\":1},{\"id\":2}]},\"continues\":true}\0"
+        "{\"parameters\":{\"queuePairs\":[{\"id\":3}]},\"continues\":true}\0"
+        "{\"parameters\":{\"queuePairs\":[]}}";
+    static const char broken[] = "{\"parameters\":{\"queuePairs\":[{\"id\":1}]},\"continues\":true}\0"
+                                 "{\"parameters\":{}}";
+    struct outcome outcome;
+
+    CONVERSE("list queues --json", parts, &outcome);
+    ck_assert_str_eq(outcome.output, "{\"queuePairs\":[{\"id\":1},{\"id\":2},{\"id\":3}]}\n");
+    ck_assert_int_eq(outcome.status, EXIT_OK);
+    CONVERSE("list queues 2>&1", broken, &outcome);
+    ck_assert_int_eq(outcome.status, EXIT_SYSTEM);
+    ck_assert_ptr_null(strstr(outcome.output, "DEPTH"));
+    /* A list that ends before its last part is none. */
+    CONVERSE("list queues 2>/dev/null", "{\"parameters\":{\"queuePairs\":[]},\"continues\":true}", &outcome);
+    ck_assert_int_eq(outcome.status, EXIT_UNREACHABLE);
+    ck_assert_str_eq(outcome.output, "");
 }
 END_TEST
 
@@ -525,6 +548,7 @@ int main(void)
     tcase_add_test(replies, colours_when_asked_alone);
     tcase_add_loop_test(replies, lists_show_every_member, 0, sizeof(lists) / sizeof(*lists));
     tcase_add_test(replies, lists_as_json_are_the_reply);
+    tcase_add_test(replies, lists_that_come_in_parts_are_one);
     tcase_add_test(replies, alloc_passes_what_it_is_given);
     tcase_add_test(replies, a_refusal_is_words_and_with_json_an_object);
     tcase_add_test(replies, force_is_passed_on);
