@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum { IDLE_MAX = 4 };
 
 struct job {
     TAILQ_ENTRY(job) link;
+    struct job *behind; /* it in the lane */
     struct helper_lane *lane;
     helper_done done; /* NULL: nobody is interested any more */
     void *user;
@@ -27,10 +29,12 @@ struct job {
     int error; /* of a job that no helper could take */
     int fds[HELPER_FDS_MAX];
     size_t fd_count;
-    struct helper_body body;
+    bool given;              /* the descriptors are the job's: they were given to it, or are duplicates */
+    bool apart;              /* they go ahead of the body and are closed in between */
+    struct helper_body body; /* its data as long as it is */
 };
 
-enum helper_state { HELPER_IDLE, HELPER_BUSY, HELPER_LEAVING, HELPER_ABANDONED };
+enum helper_state { HELPER_IDLE, HELPER_BUSY, HELPER_LEAVING, HELPER_ABANDONED, HELPER_STATES };
 
 struct helper {
     TAILQ_ENTRY(helper) link;
@@ -51,37 +55,65 @@ struct helper_pool {
     char *path;    /* to be connected to, or NULL */
     unsigned maximum;
     struct event *deferred; /* delivers the results of jobs that no helper could take */
-    struct job_list waiting, failed;
+    struct job_list waiting, failed, held /* behind others of their lanes */;
+    unsigned waiting_count; /* and held ones */
+    unsigned helper_counts[HELPER_STATES];
     TAILQ_HEAD(, helper) helpers;
 };
 
 static void pump(struct helper_pool *pool);
 
+static void drop_fds(struct job *job)
+{
+    for (size_t i = 0; job->given && i < job->fd_count; i++)
+        close(job->fds[i]);
+    job->fd_count = 0;
+}
+
 static void job_free(struct job *job)
 {
     if (!job)
         return;
-    for (size_t i = 0; i < job->fd_count; i++)
-        close(job->fds[i]);
+    drop_fds(job);
     free(job);
 }
 
+static void set_state(struct helper *helper, enum helper_state state)
+{
+    helper->pool->helper_counts[helper->state]--;
+    helper->pool->helper_counts[state]++;
+    helper->state = state;
+}
+
+/* The next job of a lane has its turn. */
+static void lane_next(struct helper_pool *pool, struct helper_lane *lane)
+{
+    struct job *job = lane->next_job;
+
+    lane->busy = job != NULL;
+    if (!job)
+        return;
+    lane->next_job = job->behind;
+    TAILQ_REMOVE(&pool->held, job, link);
+    TAILQ_INSERT_TAIL(&pool->waiting, job, link);
+}
+
 /* Delivers a result and frees the job; the lane is free again before the callback may use it. */
-static void job_end(struct job *job, struct helper_reply *reply)
+static void job_end(struct helper_pool *pool, struct job *job, struct helper_reply *reply)
 {
     if (job->lane)
-        job->lane->busy = false;
+        lane_next(pool, job->lane);
     if (job->done)
         job->done(job->user, reply);
     job_free(job);
 }
 
-static void job_fail(struct job *job, int error, const char *reason)
+static void job_fail(struct helper_pool *pool, struct job *job, int error, const char *reason)
 {
     struct helper_reply reply = {.error = error};
 
     snprintf(reply.reason, sizeof(reply.reason), "%s", reason);
-    job_end(job, &reply);
+    job_end(pool, job, &reply);
 }
 
 static void close_socket(struct helper *helper)
@@ -94,8 +126,11 @@ static void close_socket(struct helper *helper)
     helper->socket = -1;
 }
 
+/* Takes it out of the pool. */
 static void helper_free(struct helper *helper)
 {
+    helper->pool->helper_counts[helper->state]--;
+    TAILQ_REMOVE(&helper->pool->helpers, helper, link);
     close_socket(helper);
     helper_inbox_clear(&helper->inbox);
     if (helper->ended)
@@ -110,26 +145,21 @@ static void helper_free(struct helper *helper)
 
 struct helper_counts helper_pool_counts(const struct helper_pool *pool)
 {
-    struct helper_counts counts = {0};
-    const struct helper *helper;
-    const struct job *job;
-
-    TAILQ_FOREACH (helper, &pool->helpers, link) {
-        counts.idle += helper->state == HELPER_IDLE;
-        counts.busy += helper->state == HELPER_BUSY;
-        counts.abandoned += helper->state == HELPER_ABANDONED;
-    }
-    TAILQ_FOREACH (job, &pool->waiting, link)
-        counts.waiting++;
-    return counts;
+    return (struct helper_counts){.idle = pool->helper_counts[HELPER_IDLE],
+                                  .busy = pool->helper_counts[HELPER_BUSY],
+                                  .abandoned = pool->helper_counts[HELPER_ABANDONED],
+                                  .waiting = pool->waiting_count};
 }
 
 /* The helper has no job any more: keep it, or let it go when enough are idle. */
 static void rest(struct helper *helper)
 {
-    helper->state = HELPER_IDLE;
-    if (helper_pool_counts(helper->pool).idle > IDLE_MAX) {
-        helper->state = HELPER_LEAVING;
+    const struct helper_pool *pool = helper->pool;
+
+    set_state(helper, HELPER_IDLE);
+    /* Connections cost the other side little, and making them anew for each burst of jobs costs both much. */
+    if (pool->helper_counts[HELPER_IDLE] > (pool->path ? pool->maximum : IDLE_MAX)) {
+        set_state(helper, HELPER_LEAVING);
         close_socket(helper);
     }
 }
@@ -142,7 +172,7 @@ static void end_process(const struct helper *helper)
 
 static void abandon(struct helper *helper)
 {
-    helper->state = HELPER_ABANDONED;
+    set_state(helper, HELPER_ABANDONED);
     end_process(helper);
     close_socket(helper);
     event_del(helper->deadline);
@@ -165,20 +195,20 @@ static void deliver(struct helper *helper)
     helper->inbox.fd_count = 0;
     event_del(helper->deadline);
     rest(helper);
-    job_end(job, &reply);
+    job_end(helper->pool, job, &reply);
     helper_inbox_clear(&inbox);
 }
 
 /* The other side closed, or talks nonsense. */
 static void connection_ended(struct helper *helper, int error)
 {
+    struct helper_pool *pool = helper->pool;
     struct job *job = helper->job;
 
     helper->job = NULL;
-    TAILQ_REMOVE(&helper->pool->helpers, helper, link);
     helper_free(helper);
     if (job)
-        job_fail(job, error, "the connection ended");
+        job_fail(pool, job, error, "the connection ended");
 }
 
 static void on_readable(evutil_socket_t fd, short events, void *user)
@@ -226,14 +256,13 @@ static void on_ended(evutil_socket_t fd, short events, void *user)
 
     receive_last(helper);
     waitpid(helper->pid, &status, 0);
-    TAILQ_REMOVE(&pool->helpers, helper, link);
     struct job *job = helper->job;
     helper->job = NULL;
     if (job) {
         snprintf(reason, sizeof(reason), "helper process %d ended (%s %d)", (int)helper->pid,
                  WIFSIGNALED(status) ? "signal" : "status",
                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        job_fail(job, -EPIPE, reason);
+        job_fail(pool, job, -EPIPE, reason);
     }
     helper_free(helper);
     pump(pool);
@@ -246,10 +275,8 @@ static void forget_connections(struct helper_pool *pool)
 
     for (; helper; helper = next) {
         next = TAILQ_NEXT(helper, link);
-        if (helper->pid == 0 && helper->state >= HELPER_LEAVING) {
-            TAILQ_REMOVE(&pool->helpers, helper, link);
+        if (helper->pid == 0 && helper->state >= HELPER_LEAVING)
             helper_free(helper);
-        }
     }
 }
 
@@ -268,7 +295,7 @@ static void on_deadline(evutil_socket_t fd, short events, void *user)
              job->deadline_milliseconds, (int)helper->pid);
     helper->job = NULL;
     abandon(helper);
-    job_fail(job, -ETIMEDOUT, reason);
+    job_fail(pool, job, -ETIMEDOUT, reason);
     forget_connections(pool);
     pump(pool);
 }
@@ -288,6 +315,8 @@ static int helper_start(struct helper_pool *pool, struct helper **ret_helper)
         return r;
     }
     helper->pool = pool;
+    pool->helper_counts[helper->state]++;
+    TAILQ_INSERT_TAIL(&pool->helpers, helper, link);
     if (helper->pid > 0)
         helper->ended = event_new(pool->base, helper->pidfd, EV_READ, on_ended, helper);
     helper->readable = event_new(pool->base, helper->socket, EV_READ | EV_PERSIST, on_readable, helper);
@@ -300,7 +329,6 @@ static int helper_start(struct helper_pool *pool, struct helper **ret_helper)
         helper_free(helper);
         return -ENOMEM;
     }
-    TAILQ_INSERT_TAIL(&pool->helpers, helper, link);
     *ret_helper = helper;
     return 0;
 }
@@ -312,19 +340,18 @@ static int helper_start(struct helper_pool *pool, struct helper **ret_helper)
 static int find_helper(struct helper_pool *pool, struct helper **ret_helper)
 {
     struct helper *helper;
-    unsigned working = 0, abandoned = 0;
 
-    TAILQ_FOREACH (helper, &pool->helpers, link) {
-        if (helper->state == HELPER_IDLE) {
-            *ret_helper = helper;
-            return 0;
+    if (pool->helper_counts[HELPER_IDLE] > 0) {
+        TAILQ_FOREACH (helper, &pool->helpers, link) {
+            if (helper->state == HELPER_IDLE) {
+                *ret_helper = helper;
+                return 0;
+            }
         }
-        abandoned += helper->state == HELPER_ABANDONED;
-        working += helper->state == HELPER_BUSY;
     }
-    if (working >= pool->maximum)
+    if (pool->helper_counts[HELPER_BUSY] >= pool->maximum)
         return 1;
-    if (abandoned >= pool->maximum)
+    if (pool->helper_counts[HELPER_ABANDONED] >= pool->maximum)
         return -EAGAIN;
     return helper_start(pool, ret_helper);
 }
@@ -336,17 +363,17 @@ static int hand_over(struct helper *helper, struct job *job)
     int r = 0;
 
     job->body.fd_count = (uint32_t)job->fd_count;
-    if (job->fd_count)
+    if (job->apart && job->fd_count) {
         r = helper_send_fds(helper->socket, job->fds, job->fd_count);
-    for (size_t i = 0; i < job->fd_count; i++)
-        close(job->fds[i]);
-    job->fd_count = 0;
+        drop_fds(job);
+    }
     if (r == 0)
-        r = helper_send_body(helper->socket, &job->body);
+        r = helper_send_body(helper->socket, &job->body, job->fds, job->fd_count);
+    drop_fds(job);
     if (r < 0)
         return r;
     helper->job = job;
-    helper->state = HELPER_BUSY;
+    set_state(helper, HELPER_BUSY);
     event_add(helper->deadline, &deadline);
     return 0;
 }
@@ -360,14 +387,14 @@ static bool start_job(struct helper_pool *pool, struct job *job)
     if (r > 0)
         return false;
     TAILQ_REMOVE(&pool->waiting, job, link);
-    if (job->lane)
-        job->lane->busy = true;
+    pool->waiting_count--;
     if (r == 0) {
         r = hand_over(helper, job);
         if (r < 0)
             abandon(helper);
     }
     if (r < 0) {
+        drop_fds(job);
         job->error = r;
         TAILQ_INSERT_TAIL(&pool->failed, job, link);
         event_active(pool->deferred, EV_TIMEOUT, 0);
@@ -377,14 +404,10 @@ static bool start_job(struct helper_pool *pool, struct job *job)
 
 static void pump(struct helper_pool *pool)
 {
-    struct job *job = TAILQ_FIRST(&pool->waiting);
+    struct job *job;
 
-    while (job) {
-        struct job *next = TAILQ_NEXT(job, link);
-        if (!(job->lane && job->lane->busy) && !start_job(pool, job))
-            return;
-        job = next;
-    }
+    while ((job = TAILQ_FIRST(&pool->waiting)) && start_job(pool, job))
+        ;
 }
 
 static void on_deferred(evutil_socket_t fd, short events, void *user)
@@ -398,23 +421,40 @@ static void on_deferred(evutil_socket_t fd, short events, void *user)
     while ((job = TAILQ_FIRST(&pool->failed))) {
         TAILQ_REMOVE(&pool->failed, job, link);
         snprintf(reason, sizeof(reason), "no helper process: %s", strerror(-job->error));
-        job_fail(job, job->error, reason);
+        job_fail(pool, job, job->error, reason);
     }
     forget_connections(pool);
     pump(pool);
 }
 
-static int take_fds(struct job *job, const struct helper_request *request)
+/* A job that waits must not depend on what the caller does to its descriptors meanwhile. */
+static int keep_fds(struct job *job)
 {
-    for (; job->fd_count < request->fd_count; job->fd_count++) {
-        int fd = request->fds[job->fd_count];
-        if (!request->take_fds)
-            fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (fd < 0)
-            return -errno;
-        job->fds[job->fd_count] = fd;
+    for (size_t i = 0; i < job->fd_count; i++) {
+        int fd = fcntl(job->fds[i], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            int error = errno;
+            job->fd_count = i;
+            job->given = true;
+            return -error;
+        }
+        job->fds[i] = fd;
     }
+    job->given = true;
     return 0;
+}
+
+/* Until those before it in its lane have ended. */
+static void hold(struct helper_pool *pool, struct job *job)
+{
+    struct helper_lane *lane = job->lane;
+
+    if (lane->next_job)
+        lane->last_job->behind = job;
+    else
+        lane->next_job = job;
+    lane->last_job = job;
+    TAILQ_INSERT_TAIL(&pool->held, job, link);
 }
 
 int helper_run(struct helper_pool *pool, struct helper_lane *lane, const struct helper_request *request,
@@ -422,38 +462,65 @@ int helper_run(struct helper_pool *pool, struct helper_lane *lane, const struct 
 {
     if (request->bytes > HELPER_BYTES_MAX || request->fd_count > HELPER_FDS_MAX)
         return -EINVAL;
-    struct job *job = calloc(1, sizeof(*job));
+    struct job *job = calloc(1, offsetof(struct job, body.data) + request->bytes);
     if (!job)
         return -ENOMEM;
-    int r = take_fds(job, request);
-    if (r < 0) {
-        job_free(job);
-        return r;
-    }
     job->lane = lane;
     job->done = done;
     job->user = user;
     job->deadline_milliseconds = request->deadline_milliseconds;
+    job->given = job->apart = request->take_fds;
+    job->fd_count = request->fd_count;
+    if (request->fd_count)
+        memcpy(job->fds, request->fds, request->fd_count * sizeof(int));
     job->body.job = request->job;
     job->body.bytes = (uint32_t)request->bytes;
     if (request->bytes)
         memcpy(job->body.data, request->data, request->bytes);
+
+    bool at_once =
+        !(lane && lane->busy) && TAILQ_EMPTY(&pool->waiting) && pool->helper_counts[HELPER_IDLE] > 0;
+    int r = at_once || job->given ? 0 : keep_fds(job);
+    if (r < 0) {
+        job_free(job);
+        return r;
+    }
+    pool->waiting_count++;
+    if (lane && lane->busy) {
+        hold(pool, job);
+        return 0;
+    }
+    if (lane)
+        lane->busy = true;
     TAILQ_INSERT_TAIL(&pool->waiting, job, link);
     pump(pool);
     return 0;
 }
 
-static void drop_lane(struct job_list *list, const struct helper_lane *lane)
+/* The job that had the lane's turn, if it is in the list. */
+static bool drop_first(struct job_list *list, const struct helper_lane *lane)
 {
-    struct job *job = TAILQ_FIRST(list);
+    struct job *job;
 
-    while (job) {
-        struct job *next = TAILQ_NEXT(job, link);
+    TAILQ_FOREACH (job, list, link) {
         if (job->lane == lane) {
             TAILQ_REMOVE(list, job, link);
             job_free(job);
+            return true;
         }
-        job = next;
+    }
+    return false;
+}
+
+static void drop_held(struct helper_pool *pool, struct helper_lane *lane)
+{
+    struct job *job;
+
+    while ((job = lane->next_job)) {
+        lane->next_job = job->behind;
+        TAILQ_REMOVE(&pool->held, job, link);
+        pool->waiting_count--;
+        job_free(job);
     }
 }
 
@@ -461,14 +528,20 @@ void helper_cancel(struct helper_pool *pool, struct helper_lane *lane)
 {
     struct helper *helper;
 
+    if (!lane->busy)
+        return;
     TAILQ_FOREACH (helper, &pool->helpers, link) {
         if (helper->job && helper->job->lane == lane) {
             helper->job->lane = NULL;
             helper->job->done = NULL;
         }
     }
-    drop_lane(&pool->waiting, lane);
-    drop_lane(&pool->failed, lane);
+    drop_held(pool, lane);
+    if (drop_first(&pool->waiting, lane))
+        pool->waiting_count--;
+    else
+        drop_first(&pool->failed, lane);
+    *lane = (struct helper_lane){0};
 }
 
 static int pool_new(struct event_base *base, const char *program, const char *path, unsigned maximum,
@@ -480,6 +553,7 @@ static int pool_new(struct event_base *base, const char *program, const char *pa
         return -ENOMEM;
     TAILQ_INIT(&pool->waiting);
     TAILQ_INIT(&pool->failed);
+    TAILQ_INIT(&pool->held);
     TAILQ_INIT(&pool->helpers);
     pool->base = base;
     pool->maximum = maximum;
@@ -523,7 +597,6 @@ void helper_pool_free(struct helper_pool *pool)
     if (!pool)
         return;
     while ((helper = TAILQ_FIRST(&pool->helpers))) {
-        TAILQ_REMOVE(&pool->helpers, helper, link);
         end_process(helper);
         /* One that cannot die is init's to collect. */
         if (helper->pid > 0)
@@ -532,6 +605,7 @@ void helper_pool_free(struct helper_pool *pool)
     }
     free_jobs(&pool->waiting);
     free_jobs(&pool->failed);
+    free_jobs(&pool->held);
     if (pool->deferred)
         event_free(pool->deferred);
     free(pool->program);

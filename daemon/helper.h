@@ -21,10 +21,12 @@
 
 struct event_base;
 struct helper_pool;
+struct job;
 
 /* Jobs of one lane are done one after the other, in the order of the calls. Starts zeroed. */
 struct helper_lane {
-    bool busy;
+    bool busy;                       /* a job of it has its turn */
+    struct job *next_job, *last_job; /* those behind it; the pool's */
 };
 
 struct helper_request {

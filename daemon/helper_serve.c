@@ -43,7 +43,7 @@ int helper_reply(int socket, struct helper_output *output, struct helper_body *b
     if (output->fd_count)
         r = helper_send_fds(socket, output->fds, output->fd_count);
     close_fds(output);
-    return r < 0 ? r : helper_send_body(socket, body);
+    return r < 0 ? r : helper_send_body(socket, body, NULL, 0);
 }
 
 int helper_serve(int socket, const helper_job *jobs, size_t job_count)

@@ -6,39 +6,42 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int helper_send_fds(int socket, const int *fds, size_t fd_count)
+static int send_message(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int) * HELPER_FDS_MAX)];
         struct cmsghdr align;
     } control;
-    uint8_t mark = 0;
-    struct iovec iov = {.iov_base = &mark, .iov_len = sizeof(mark)};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 
-    if (fd_count == 0 || fd_count > HELPER_FDS_MAX)
+    if (fd_count > HELPER_FDS_MAX)
         return -EINVAL;
-    memset(&control, 0, sizeof(control));
-    message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-    memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
-    if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0)
-        return -errno;
-    return 0;
+    if (fd_count > 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+        memset(&control, 0, message.msg_controllen);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int helper_send_body(int socket, const struct helper_body *body)
+int helper_send_fds(int socket, const int *fds, size_t fd_count)
 {
-    size_t bytes = offsetof(struct helper_body, data) + body->bytes;
+    const uint8_t mark = 0;
 
+    return fd_count == 0 ? -EINVAL : send_message(socket, &mark, sizeof(mark), fds, fd_count);
+}
+
+int helper_send_body(int socket, const struct helper_body *body, const int *fds, size_t fd_count)
+{
     if (body->bytes > HELPER_BYTES_MAX)
         return -EINVAL;
-    if (send(socket, body, bytes, MSG_NOSIGNAL) < 0)
-        return -errno;
-    return 0;
+    return send_message(socket, body, offsetof(struct helper_body, data) + body->bytes, fds, fd_count);
 }
 
 static void take_fds(struct msghdr *message, struct helper_inbox *inbox)

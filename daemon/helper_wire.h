@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages between homid and its helpers, over a SOCK_SEQPACKET socket pair. Descriptors travel ahead of the
- * body in a message of their own, and the sender closes its copies in between: whoever has the body knows
- * that the other side holds none of them any more. Closing a VFIO device for good blocks for the length of a
- * reset, and it must happen in the helper.
+ * Messages between homid and its helpers, over a SOCK_SEQPACKET socket pair. Descriptors that are given away
+ * travel ahead of the body in a message of their own, and the sender closes its copies in between: whoever
+ * has the body knows that the other side holds none of them any more. Closing a VFIO device for good blocks
+ * for the length of a reset, and it must happen in the helper. Those that are only shown come with the body.
  */
 #ifndef HOMI_DAEMON_HELPER_WIRE_H
 #define HOMI_DAEMON_HELPER_WIRE_H
@@ -34,7 +34,7 @@ struct helper_inbox {
 
 /* 0 or a negative errno; the descriptors are only borrowed. */
 int helper_send_fds(int socket, const int *fds, size_t fd_count);
-int helper_send_body(int socket, const struct helper_body *body);
+int helper_send_body(int socket, const struct helper_body *body, const int *fds, size_t fd_count);
 /*
  * Receives one datagram. 1: the message is complete, 0: descriptors came and the body follows, or a negative
  * errno (-EAGAIN, -EPIPE: the other side closed, -EPROTO).

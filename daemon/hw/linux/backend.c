@@ -124,6 +124,8 @@ void backend_cancel(struct linux_backend *backend, struct helper_lane *lane)
 {
     struct operation *operation = TAILQ_FIRST(&backend->operations);
 
+    if (!lane->busy)
+        return;
     helper_cancel(backend->pool, lane);
     while (operation) {
         struct operation *next = TAILQ_NEXT(operation, link);

@@ -113,7 +113,7 @@ static int ask(struct model_news_reader *reader)
     struct helper_body body = {.job = MODEL_JOB_NEWS, .bytes = sizeof(request)};
 
     memcpy(body.data, &request, sizeof(request));
-    return helper_send_body(reader->socket, &body);
+    return helper_send_body(reader->socket, &body, NULL, 0);
 }
 
 /* The first answer says what the process is. */
