@@ -37,10 +37,15 @@ static int write32(const struct controller *controller, unsigned offset, uint32_
 {
     uint32_t wire = htole32(value);
     off_t at = (off_t)(controller->bar_offset + offset);
+
+    return pwrite(controller->device_fd, &wire, sizeof(wire), at) == sizeof(wire) ? 0 : -EIO;
+}
+
+/* After what the controller is to act on: whoever reads its registers may sleep. */
+static int wake(const struct controller *controller)
+{
     const uint64_t one = 1;
 
-    if (pwrite(controller->device_fd, &wire, sizeof(wire), at) != sizeof(wire))
-        return -EIO;
     /* A counter that is full wakes all the same. */
     if (controller->wake_fd >= 0 && write(controller->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
         return -EIO;
@@ -57,6 +62,13 @@ static int write64(const struct controller *controller, unsigned offset, uint64_
 static uint64_t read64(const struct controller *controller, unsigned offset)
 {
     return (uint64_t)read32(controller, offset + 4) << 32 | read32(controller, offset);
+}
+
+static int configure(const struct controller *controller, uint32_t configuration)
+{
+    int r = write32(controller, REGISTER_CC, configuration);
+
+    return r < 0 ? r : wake(controller);
 }
 
 static const char *wrong(uint32_t status)
@@ -84,7 +96,11 @@ const char *controller_check(const struct controller *controller)
 
 int controller_ring(const struct controller *controller, unsigned index, uint32_t value)
 {
-    return write32(controller, DOORBELLS + index * controller_doorbell_stride(controller), value);
+    bool submission = index % 2 == 0;
+
+    int r = write32(controller, DOORBELLS + index * controller_doorbell_stride(controller), value);
+    /* Nobody waits for room in the completion queue of an admin queue: it holds all that may be in flight. */
+    return r == 0 && submission ? wake(controller) : r;
 }
 
 static void look_again(struct controller *controller)
@@ -134,7 +150,7 @@ static int program(struct controller *controller)
     if (r == 0)
         r = write64(controller, REGISTER_ACQ, controller->completion_iova);
     if (r == 0)
-        r = write32(controller, REGISTER_CC, CC_ENTRY_SIZES | CC_ENABLE);
+        r = configure(controller, CC_ENTRY_SIZES | CC_ENABLE);
     controller->programmed = true;
     return r;
 }
@@ -186,7 +202,7 @@ void controller_disable(struct controller *controller, controller_done done, voi
 
     begin(controller, false, done, user);
     if (configuration != UINT32_MAX && configuration & CC_ENABLE)
-        write32(controller, REGISTER_CC, configuration & ~(uint32_t)CC_ENABLE);
+        configure(controller, configuration & ~(uint32_t)CC_ENABLE);
 }
 
 void controller_enable(struct controller *controller, uint64_t submission_iova, uint64_t completion_iova,
