@@ -13,7 +13,7 @@
 #include "daemon/api/value.h"
 
 struct api_replay {
-    TAILQ_ENTRY(api_replay) entry;
+    LIST_ENTRY(api_replay) entry; /* where lease is not empty */
     struct api_session *session;
     const char *method;
     char *request_id;
@@ -70,12 +70,21 @@ static int send_error(struct api_session *session, const char *error, json_objec
 
 /* ---- answers kept ---- */
 
+static struct api_replays *bucket_of(struct api_context *context, const char *lease)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *lease; lease++)
+        hash = (hash ^ (uint8_t)*lease) * 16777619u;
+    return &context->replays[hash % API_REPLAY_BUCKETS];
+}
+
 void api_replay_free(struct api_session *session)
 {
     struct api_replay *replay = session->replay;
     if (!replay)
         return;
-    TAILQ_REMOVE(&session->context->replays, replay, entry);
+    if (replay->lease[0])
+        LIST_REMOVE(replay, entry);
     session->replay = NULL;
     close_all(replay->fds, replay->fd_count);
     json_object_put(replay->parameters);
@@ -85,9 +94,9 @@ void api_replay_free(struct api_session *session)
 
 void api_forget_lease(struct api_context *context, const char *lease)
 {
-    struct api_replay *replay = TAILQ_FIRST(&context->replays), *next;
+    struct api_replay *replay = LIST_FIRST(bucket_of(context, lease)), *next;
     for (; replay; replay = next) {
-        next = TAILQ_NEXT(replay, entry);
+        next = LIST_NEXT(replay, entry);
         if (strcmp(replay->lease, lease) == 0)
             api_replay_free(replay->session);
     }
@@ -116,7 +125,8 @@ static void keep(struct api_call *call, const char *error, json_object *paramete
     replay->fd_count = fd_count;
     memcpy(replay->lease, call->lease, sizeof replay->lease);
     session->replay = replay;
-    TAILQ_INSERT_TAIL(&session->context->replays, replay, entry);
+    if (replay->lease[0])
+        LIST_INSERT_HEAD(bucket_of(session->context, replay->lease), replay, entry);
 }
 
 static int send_again(struct api_session *session)

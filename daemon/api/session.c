@@ -35,7 +35,6 @@ int api_context_init(struct api_context *context)
         if (r == 0)
             r = varlink_service_add(context->services[kind], texts[kind], methods[kind]);
     }
-    TAILQ_INIT(&context->replays);
     return r;
 }
 

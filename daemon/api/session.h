@@ -21,7 +21,9 @@ struct api_replay;
 struct events;
 struct monitor;
 
-TAILQ_HEAD(api_replays, api_replay);
+LIST_HEAD(api_replays, api_replay);
+
+#define API_REPLAY_BUCKETS 256
 
 enum api_kind { API_TENANT, API_ADMIN };
 
@@ -32,8 +34,8 @@ struct api_context {
     const char *container_directory, *tenant_socket;
     struct varlink_service *services[2]; /* by enum api_kind */
     struct events *events;
-    struct api_replays replays;
-    uint64_t started; /* monotonic, milliseconds */
+    struct api_replays replays[API_REPLAY_BUCKETS]; /* those with descriptors of a lease, by its name */
+    uint64_t started;                               /* monotonic, milliseconds */
 };
 
 struct api_session {
