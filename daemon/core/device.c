@@ -68,11 +68,9 @@ void device_wake(struct device *device)
 /* The reason that all functions are out, if they are; NULL otherwise. */
 static const char *all_out(const struct device *device)
 {
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        if (device->functions[i].state != FS_QUARANTINED)
-            return NULL;
-    }
-    return device->config->functions ? device->functions[0].reason : NULL;
+    bool all = device->in_state[FS_QUARANTINED] == device->config->functions;
+
+    return all && device->config->functions ? device->functions[0].reason : NULL;
 }
 
 const char *device_state(const struct device *device)
@@ -391,8 +389,8 @@ static int find_extras(struct device *device, const struct hw_result *result)
 
 static bool any_provisioning(const struct device *device)
 {
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        if (function_provisioning(&device->functions[i]))
+    for (unsigned state = 0; state < FS_COUNT; state++) {
+        if (device->in_state[state] && state_provisioning((enum function_state)state))
             return true;
     }
     return false;
@@ -424,7 +422,7 @@ static void give_up_provisioning(struct device *device)
     snprintf(reason, sizeof(reason), "%u queue and %u interrupt resources were assigned, but it has others",
              device->queues, device->interrupts);
     for (unsigned i = 0; i < device->config->functions; i++) {
-        if (function_provisioning(&device->functions[i]))
+        if (state_provisioning(device->functions[i].state))
             function_quarantine(&device->functions[i], reason);
     }
 }
@@ -547,17 +545,25 @@ static void stop_done(void *user, const struct hw_result *result)
     core_leave(core);
 }
 
+static bool all_absent(const struct device *device)
+{
+    if (device->in_state[FS_ABSENT] < device->config->functions)
+        return false;
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        if (device->functions[i].stepping)
+            return false;
+    }
+    return true;
+}
+
 static void stop_advance(struct device *device)
 {
     bool held = false;
 
-    if (device->phase == DP_STOPPED)
+    if (device->phase == DP_STOPPED || !all_absent(device))
         return;
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        if (device->functions[i].state != FS_ABSENT || device->functions[i].stepping)
-            return;
+    for (unsigned i = 0; i < device->config->functions; i++)
         held = held || device->functions[i].held;
-    }
     /* Disabling the VFs while a process holds one would hang in the kernel until that process ends. */
     if (held || !device->present || !device->probed) {
         set_phase(device, DP_STOPPED);
@@ -570,32 +576,23 @@ static void stop_advance(struct device *device)
 
 /* ---- advance ---- */
 
-static bool all_absent(const struct device *device)
-{
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        if (device->functions[i].state != FS_ABSENT || device->functions[i].stepping)
-            return false;
-    }
-    return true;
-}
-
 /* One that came out of quarantine after the secondary controllers were listed has not been looked at. */
 static bool any_absent(const struct device *device)
 {
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        if (device->functions[i].state == FS_ABSENT)
-            return true;
-    }
-    return false;
+    return device->in_state[FS_ABSENT] > 0;
 }
 
 static bool all_settled(const struct device *device)
 {
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        if (!function_settled(&device->functions[i]))
-            return false;
-    }
-    return true;
+    unsigned settled = 0, going = device->in_state[FS_WITHDRAWING] + device->in_state[FS_RECLAIMING];
+
+    for (unsigned state = 0; state < FS_COUNT; state++)
+        settled += state_settled((enum function_state)state) ? device->in_state[state] : 0;
+    if (settled + going < device->config->functions)
+        return false;
+    for (unsigned i = 0; going && i < device->config->functions; i++)
+        settled += function_waits(&device->functions[i]);
+    return settled == device->config->functions;
 }
 
 static void serve_turns(struct device *device)

@@ -32,6 +32,7 @@ void function_init(struct function *function, struct device *device, unsigned in
 {
     function->device = device;
     function->index = index;
+    device->in_state[function->state]++;
     function->work.run = work_run;
     function->retry.fire = retry_fire;
     function->iommu_group = -1;
@@ -79,9 +80,9 @@ const char *function_shown(const struct function *function, enum function_state 
     return function_steps[state].shown;
 }
 
-bool function_settled(const struct function *function)
+bool state_settled(enum function_state state)
 {
-    switch (function->state) {
+    switch (state) {
     case FS_READY:
     case FS_LEASED:
     case FS_ATTACHING:
@@ -91,10 +92,13 @@ bool function_settled(const struct function *function)
     case FS_LENDING:
     case FS_LENT:
     case FS_QUARANTINED: return true;
-    case FS_WITHDRAWING:
-    case FS_RECLAIMING: return function->retry.armed; /* it waits for somebody */
     default: return false;
     }
+}
+
+bool function_waits(const struct function *function)
+{
+    return (function->state == FS_WITHDRAWING || function->state == FS_RECLAIMING) && function->retry.armed;
 }
 
 bool function_granted(const struct function *function)
@@ -102,9 +106,9 @@ bool function_granted(const struct function *function)
     return (function->state == FS_LEASED || function->state == FS_LENT) && !function->drop;
 }
 
-bool function_provisioning(const struct function *function)
+bool state_provisioning(enum function_state state)
 {
-    return function->state >= FS_STALE && function->state <= FS_QUEUES_ASSIGNED;
+    return state >= FS_STALE && state <= FS_QUEUES_ASSIGNED;
 }
 
 bool function_serves(const struct function *function)
@@ -180,6 +184,8 @@ static void enter(struct function *function, enum function_state next)
     if (function->state == next)
         return;
     tell_state(function, next);
+    function->device->in_state[function->state]--;
+    function->device->in_state[next]++;
     function->state = next;
     function->cursor = 0;
     switch (next) {
@@ -487,6 +493,7 @@ void function_grant(struct function *function, struct lease *lease, unsigned par
                     struct attachment *attachments, size_t count)
 {
     function->lease = lease;
+    function->device->leased++;
     function->part = part;
     function->tenant = lease->tenant;
     function->attachments = attachments;

@@ -120,6 +120,8 @@ static bool hopeless(const struct device *device, struct core_error *error)
     }
     if (device->phase == DP_ABSENT || (device->phase == DP_CLEARING && !device->present))
         return true;
+    if (device->phase != DP_QUARANTINED && device->in_state[FS_QUARANTINED] < device->config->functions)
+        return false;
     for (unsigned i = 0; i < device->config->functions; i++) {
         const struct function *function = &device->functions[i];
         if (function_serves(function) && (device->phase != DP_QUARANTINED || function->handle))

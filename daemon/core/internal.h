@@ -191,8 +191,9 @@ void function_turn(struct function *function); /* the device is free for it */
 void function_classify(struct function *function, const struct hw_secondary *secondary);
 const char *lease_kind_name(enum core_lease_kind kind);
 const char *function_shown(const struct function *function, enum function_state state); /* public name */
-bool function_settled(const struct function *function); /* neither coming nor going */
-bool function_provisioning(const struct function *function);
+bool state_settled(enum function_state state);        /* neither coming nor going */
+bool function_waits(const struct function *function); /* going, once somebody lets go of it */
+bool state_provisioning(enum function_state state);
 bool function_serves(const struct function *function); /* or will again, without anybody's help */
 void function_quarantine(struct function *function, const char *reason);
 bool function_granted(const struct function *function);             /* it is what its lease promised */
@@ -246,7 +247,9 @@ struct device {
     uint16_t queues, interrupts; /* VQ and VI resources for each function */
     unsigned rounds, extra_count;
     uint16_t *extras;
-    struct function *functions; /* config->functions of them */
+    struct function *functions;  /* config->functions of them */
+    unsigned in_state[FS_COUNT]; /* how many of these are in each state */
+    unsigned leased;             /* how many are parts of a lease */
     struct function_list turns, free;
     struct space *spaces[HW_NAMESPACES_MAX];
     unsigned space_count;

@@ -310,6 +310,7 @@ void lease_part_closed(struct function *function)
 
     lease->parts[function->part] = NULL;
     function->lease = NULL;
+    function->device->leased--;
     lease_wake(lease);
 }
 

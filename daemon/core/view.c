@@ -11,12 +11,9 @@ static void device_view(const struct device *device, struct core_device_view *vi
         .info = device->probed ? &device->info : NULL,
         .state = device_state(device),
         .reason = device_reason(device),
+        .functions_ready = device->in_state[FS_READY],
+        .functions_leased = device->leased,
     };
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        const struct function *function = &device->functions[i];
-        view->functions_ready += function->state == FS_READY;
-        view->functions_leased += function->lease != NULL;
-    }
 }
 
 void core_each_device(struct core *core, void (*each)(void *user, const struct core_device_view *view),
