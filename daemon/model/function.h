@@ -106,9 +106,9 @@ struct function {
     struct poller *poller;
     TAILQ_ENTRY(function) link;
     enum function_wakefulness wakefulness;
-    unsigned idle_rounds;
-    bool attention;  /* registers or the admin queue want the world's lock */
-    uint64_t served; /* I/O commands completed */
+    uint64_t idle_since; /* by the poller's clock */
+    bool attention;      /* registers or the admin queue want the world's lock */
+    uint64_t served;     /* I/O commands completed */
 };
 
 /* ---- controller.c: registers, enable, reset, shutdown (NVMe Base 2.0, sections 3.1.3, 3.5, 3.6) ---- */

@@ -11,15 +11,16 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/model/rules.h"
 #include "daemon/model/world.h"
 
 enum {
-    BUDGET = 64,          /* commands of a queue before the next one has its turn */
-    IDLE_ROUNDS = 4000,   /* a function without work is put to sleep then: some 100 us */
-    ROUNDS_PER_LOOK = 64, /* between looks for functions that were woken */
+    BUDGET = 64,             /* commands of a queue before the next one has its turn */
+    IDLE_MICROSECONDS = 100, /* a function without work is put to sleep then */
+    ROUNDS_PER_LOOK = 64,    /* between looks at the time, and for functions that were woken */
     EVENTS = 64,
     BACKSTOP_MILLISECONDS = 1000,
     TICK_MILLISECONDS = 1,
@@ -34,7 +35,16 @@ struct poller {
     int epoll, stop_fd;
     struct function_list lists[3]; /* by enum function_wakefulness */
     bool attention;
+    uint64_t now, looked_at; /* microseconds: about now, and when those asleep were last looked at */
 };
+
+static uint64_t microseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 static void set_wakefulness(struct function *function, enum function_wakefulness state)
 {
@@ -44,7 +54,7 @@ static void set_wakefulness(struct function *function, enum function_wakefulness
     function->wakefulness = state;
     TAILQ_INSERT_TAIL(&poller->lists[state], function, link);
     *function->wake = state != FUNCTION_AWAKE;
-    function->idle_rounds = 0;
+    function->idle_since = poller->now;
 }
 
 static bool registers_changed(const struct function *function)
@@ -100,19 +110,19 @@ static void put_to_sleep(struct function *function)
         set_wakefulness(function, FUNCTION_AWAKE);
 }
 
-static void work_round(struct poller *poller, bool expiring)
+static void work_round(struct poller *poller, bool looking)
 {
     struct function *function = TAILQ_FIRST(&poller->lists[FUNCTION_AWAKE]), *next;
 
     for (; function; function = next) {
         next = TAILQ_NEXT(function, link);
-        if (expiring)
+        if (looking)
             expire(function);
-        if (expiring && function->enabled)
+        if (looking && function->enabled)
             doorbells_look(function);
         if (look(function))
-            function->idle_rounds = 0;
-        else if (++function->idle_rounds > IDLE_ROUNDS)
+            function->idle_since = poller->now;
+        else if (looking && poller->now - function->idle_since > IDLE_MICROSECONDS)
             put_to_sleep(function);
     }
 }
@@ -163,6 +173,7 @@ static void wait_for_events(struct poller *poller, int milliseconds)
     int count = epoll_wait(poller->epoll, events, EVENTS, milliseconds);
     if (milliseconds)
         pthread_rwlock_rdlock(&poller->world->lock);
+    poller->now = microseconds();
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr)
             woken(events[i].data.ptr);
@@ -186,8 +197,10 @@ static void rest(struct poller *poller)
         else if (!function->deferred_count && !function->ready_at)
             set_wakefulness(function, FUNCTION_ASLEEP);
     }
-    if (waiting || !rule(RULE_WAKES))
+    /* There may be a thousand, and the wake words of all but odd clients' make this needless. */
+    if (waiting || !rule(RULE_WAKES) || poller->now - poller->looked_at < BACKSTOP_MILLISECONDS * 1000)
         return;
+    poller->looked_at = poller->now;
     for (function = TAILQ_FIRST(&poller->lists[FUNCTION_ASLEEP]); function; function = next) {
         next = TAILQ_NEXT(function, link);
         if (look(function))
