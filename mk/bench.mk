@@ -37,7 +37,16 @@ bench-control: $(BUILD)/bench/control ## Measure homid's calls beside a raw epol
 	$< --json $(BUILD)/bench/control.json
 .PHONY: bench-control
 
-bench: bench-datapath bench-control ## Run the benchmarks that need no device and no root
+$(BUILD)/bench/scale: $(call obj,bench/control/scale.c) $(BENCH_CONTROL) $(BUILD)/libhomi.a | $(BUILD)/homid
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB))
+
+bench-scale: $(BUILD)/bench/scale ## Measure homid with 1,024 tenants' processes, into build/bench/scale.json
+	$< --json $(BUILD)/bench/scale.json
+.PHONY: bench-scale
+
+bench: bench-datapath bench-control bench-scale ## Run the benchmarks that need no device and no root
 .PHONY: bench
 
 bench-report: ## Draw the figures of the last bench-datapath into build/bench/report.html (gnuplot)

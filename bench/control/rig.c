@@ -2,6 +2,7 @@
 #include "bench/control/rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,7 +73,7 @@ static char *model_argument(const struct rig_options *options)
     return NULL;
 }
 
-static int start_homid(struct rig *rig, const char *config, const char *model)
+static int start_homid(struct rig *rig, const char *config, const char *model, const char *log)
 {
     char program[512];
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - sizeof("/../homid"));
@@ -87,6 +88,9 @@ static int start_homid(struct rig *rig, const char *config, const char *model)
     if (rig->homid > 0)
         return 0;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (file < 0 || dup2(file, STDERR_FILENO) < 0)
+        _exit(127);
     setenv("XDG_RUNTIME_DIR", rig->directory, 1);
     execl(program, "homid", "--config", config, model, (char *)NULL);
     _exit(127);
@@ -144,11 +148,22 @@ static pid_t find_model(pid_t homid)
     return pid;
 }
 
+static void print_file(const char *path)
+{
+    char line[512];
+    FILE *file = fopen(path, "r");
+
+    while (file && fgets(line, sizeof(line), file))
+        fputs(line, stderr);
+    if (file)
+        fclose(file);
+}
+
 int rig_start(const struct rig_options *options, struct rig *ret_rig)
 {
     struct rig *rig = ret_rig;
     char *model = model_argument(options);
-    char config[96];
+    char config[96], log[96];
     int r = model ? 0 : -ENOMEM;
 
     *rig = (struct rig){.directory = "/tmp/homi-bench-XXXXXX"};
@@ -157,12 +172,13 @@ int rig_start(const struct rig_options *options, struct rig *ret_rig)
         r = -errno;
     }
     snprintf(config, sizeof(config), "%s/homid.conf", rig->directory);
+    snprintf(log, sizeof(log), "%s/log", rig->directory);
     snprintf(rig->tenant_socket, sizeof(rig->tenant_socket), "%s/tenant.sock", rig->directory);
     snprintf(rig->admin_socket, sizeof(rig->admin_socket), "%s/admin.sock", rig->directory);
     if (r == 0)
         r = write_config(rig, options, config);
     if (r == 0)
-        r = start_homid(rig, config, model);
+        r = start_homid(rig, config, model, log);
     if (r == 0)
         r = wait_ready(rig);
     free(model);
@@ -171,13 +187,14 @@ int rig_start(const struct rig_options *options, struct rig *ret_rig)
         return 0;
     }
     fprintf(stderr, "bench: homid does not become ready: %s\n", strerror(-r));
+    print_file(log);
     rig_stop(rig);
     return r;
 }
 
 void rig_stop(struct rig *rig)
 {
-    static const char *const files[] = {"homid.conf", "tenant.sock", "admin.sock", "homi/model.sock"};
+    static const char *const files[] = {"homid.conf", "log", "tenant.sock", "admin.sock", "homi/model.sock"};
     char path[128];
 
     if (rig->homid > 0) {
