@@ -227,7 +227,8 @@ static enum function_state redirect(struct function *function)
     bool stopping = function->device->core->stopping;
 
     if (opened_and_idle(state)) {
-        if ((stopping && !function->lease) || function->lost)
+        /* One that was released while it was being opened had no handle to drop then. */
+        if ((stopping && !function->lease) || function->lost || function->release)
             function->drop = true;
         if (function->drop)
             return FS_DRAINING;

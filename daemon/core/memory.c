@@ -40,11 +40,23 @@ static void count(struct region *region, bool add)
     holder->core->memory_bytes += bytes;
 }
 
+/* Its process is leaving, so that it will never be used. */
+static struct core_error taken_back(const struct holder *holder)
+{
+    struct core_error error = error_refusal(CORE_REFUSED_LEASE_REVOKED, holder->lease_name);
+
+    copy_text(error.text, sizeof(error.text), holder->revoked);
+    return error;
+}
+
 void region_discard(struct region *region)
 {
     struct holder *holder = region->holder;
     struct call *call = region->call;
 
+    /* Given back on one function while it was still being mapped on another. */
+    if (call && !region->live && !region->error.code)
+        region->error = taken_back(holder);
     if (region->live)
         event_holder(holder, NULL, CORE_EVENT_MEMORY_RELEASED, "memory released");
     count(region, false);
@@ -122,10 +134,8 @@ static void mapped_everywhere(struct region *region)
     struct holder *holder = region->holder;
     struct call *call = region->call;
 
-    if (holder->ending && !region->error.code) {
-        region->error = error_refusal(CORE_REFUSED_LEASE_REVOKED, holder->lease_name);
-        copy_text(region->error.text, sizeof(region->error.text), holder->revoked);
-    }
+    if (holder->ending && !region->error.code)
+        region->error = taken_back(holder);
     if (region->error.code) {
         region_reclaim(region);
         return;

@@ -111,6 +111,39 @@ START_TEST(joining_while_a_reservation_is_cleaned)
 }
 END_TEST
 
+START_TEST(a_reservation_freed_while_its_function_is_opened_again)
+{
+    struct core_client *client = fixture_client(&fixture, BLUE);
+
+    reserve(&answer);
+    attach_now(&fixture, client, (struct core_attach_request){.lease = answer.lease}, &second);
+    core_client_gone(client);
+    while (fake_kind(&fixture.fake, 0) != FAKE_OPEN)
+        ck_assert(fake_step(&fixture.fake));
+    free_lease(answer.lease, false, 0);
+    fixture_settle(&fixture);
+    check_clean(&fixture);
+    ck_assert_uint_eq(functions_in(&fixture, "ready"), 8);
+}
+END_TEST
+
+START_TEST(memory_given_back_while_it_is_mapped_on_another_device)
+{
+    struct core_client *client = fixture_client(&fixture, BLUE);
+    struct answer region = {0};
+
+    attach_now(&fixture, client, (struct core_attach_request){.devices = both, .device_count = 2}, &answer);
+    register_memory(client, &answer, 1 << 20, &region);
+    ck_assert_int_eq(fake_kind(&fixture.fake, 1), FAKE_MAP);
+    ck_assert(fake_step(&fixture.fake));
+    core_detach(client, answer.lease, on_plain, &plain);
+    fake_run(&fixture.fake);
+    check_refused(&region, CORE_REFUSED_LEASE_REVOKED);
+    check_refused(&plain, 0);
+    end_with(&fixture, client);
+}
+END_TEST
+
 START_TEST(a_reservation_outlives_a_failure)
 {
     struct core_client *client = fixture_client(&fixture, BLUE);
@@ -279,6 +312,8 @@ int main(void)
     tcase_add_test(tcase, a_reservation_stands_until_it_is_freed);
     tcase_add_test(tcase, a_reservation_that_is_held);
     tcase_add_test(tcase, joining_while_a_reservation_is_cleaned);
+    tcase_add_test(tcase, a_reservation_freed_while_its_function_is_opened_again);
+    tcase_add_test(tcase, memory_given_back_while_it_is_mapped_on_another_device);
     tcase_add_test(tcase, a_reservation_outlives_a_failure);
     tcase_add_test(tcase, what_allocate_refuses);
     tcase_add_test(tcase, a_failure_revokes_the_lease);
