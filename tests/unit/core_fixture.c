@@ -95,6 +95,8 @@ static void on_event(void *user, const struct core_event *event)
     fixture->events[event->kind]++;
     snprintf(fixture->last_text, sizeof(fixture->last_text), "%s", event->text ? event->text : "");
     fixture->gone_on_event = NULL;
+    if (fixture->watch)
+        fixture->watch(fixture->watch_user, event);
     core_client_gone(gone);
 }
 
@@ -404,8 +406,8 @@ static void check_namespace(const struct ownership *ownership, unsigned device, 
         if (!(hw->functions[i].attached & 1u << (id - 1)) || !tenant_name)
             continue;
         if (owner)
-            ck_assert_msg(strcmp(owner, tenant_name) == 0, "namespace %u is attached for %s and %s", id,
-                          owner, tenant_name);
+            require(strcmp(owner, tenant_name) == 0, "namespace %u is attached for %s and %s", id, owner,
+                    tenant_name);
         owner = tenant_name;
     }
 }
@@ -413,27 +415,26 @@ static void check_namespace(const struct ownership *ownership, unsigned device, 
 static void check_lease(void *user, const struct core_lease_view *view)
 {
     (void)user;
-    ck_assert_uint_le(view->queue_pairs_used, view->queue_pairs);
-    ck_assert_uint_le(view->holder_count, 64);
+    require(view->queue_pairs_used <= view->queue_pairs, "%s has more queue pairs than it may", view->name);
+    require(view->holder_count <= 64, "%s has %zu holders", view->name, view->holder_count);
 }
 
 static void check_tenant(void *user, const struct core_tenant_view *view)
 {
     (void)user;
-    ck_assert_msg(view->functions <= view->config->functions_max &&
-                      view->queue_pairs <= view->config->queue_pairs_max &&
-                      view->connections <= view->config->connections_max &&
-                      view->regions <= view->config->regions_max &&
-                      view->waiting <= view->config->waiting_max &&
-                      view->memory_bytes <= view->config->memory_bytes_max,
-                  "tenant %s is over a quota", view->config->name);
+    require(view->functions <= view->config->functions_max &&
+                view->queue_pairs <= view->config->queue_pairs_max &&
+                view->connections <= view->config->connections_max &&
+                view->regions <= view->config->regions_max && view->waiting <= view->config->waiting_max &&
+                view->memory_bytes <= view->config->memory_bytes_max,
+            "tenant %s is over a quota", view->config->name);
 }
 
 void check_invariants(struct fixture *fixture)
 {
     struct ownership ownership = {.device_count = (unsigned)fixture->config.device_count, .fixture = fixture};
 
-    ck_assert_msg(!fixture->fake.complaint[0], "%s", fixture->fake.complaint);
+    require(!fixture->fake.complaint[0], "%s", fixture->fake.complaint);
     core_each_function(fixture->core, note_owner, &ownership);
     for (unsigned i = 0; i < ownership.device_count; i++) {
         check_namespace(&ownership, i, 1);

@@ -36,6 +36,13 @@ struct answer {
     uint8_t first_byte;
 };
 
+/* As ck_assert_msg, for what is checked a hundred thousand times: Check notes each of its own in a file. */
+#define require(condition, ...)                                                                              \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            ck_abort_msg(__VA_ARGS__);                                                                       \
+    } while (0)
+
 struct fixture {
     struct fake fake;
     struct core_device_config devices[FIXTURE_DEVICES];
@@ -46,8 +53,10 @@ struct fixture {
     unsigned events[CORE_EVENT_NAMESPACE_CHANGED + 1];
     char last_text[HW_REASON_BYTES];
     bool stopped;
-    int kept;                          /* leases whose keeper is watched */
-    struct core_client *gone_on_event; /* ends when the next event is told */
+    int kept;                                                  /* leases whose keeper is watched */
+    struct core_client *gone_on_event;                         /* ends when the next event is told */
+    void (*watch)(void *user, const struct core_event *event); /* NULL: nobody */
+    void *watch_user;
 };
 
 void fixture_init(struct fixture *fixture, unsigned device_count);
