@@ -26,6 +26,26 @@ check-operator: ## homictl and its completion against a homid with the software 
 	@tests/operator/run.sh $(RESULTS) $(ASAN)
 .PHONY: check-operator
 
+# The long variants, for a night or a release: more seeds, and what is too slow to run with every change.
+SEEDS ?= 1000
+check-long: ## Random sequences of the core for SEEDS=1000 seeds, check-valgrind and check-tsan
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' unit-tests
+	HOMI_SEEDS=$(SEEDS) $(ASAN)/unit/test_core_property
+	@$(MAKE) --no-print-directory check-valgrind check-tsan
+.PHONY: check-long
+
+check-valgrind: ## The unit tests under valgrind (no root, some minutes)
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-tests
+	@tests/lib/check-valgrind.sh $(RESULTS) $(BUILD)/unit
+.PHONY: check-valgrind
+
+# The rings are shared with other processes and devices, for whom the fences are; the sanitizer sees threads alone.
+TSAN := build/tsan
+check-tsan: ## The programs that have threads under ThreadSanitizer (no root, some minutes)
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(TSAN) SANITIZE=thread OPT='-O1 -g' CFLAGS=-Wno-tsan all unit-tests
+	@tests/lib/check-tsan.sh $(RESULTS) $(TSAN)
+.PHONY: check-tsan
+
 lint: ## Formatting, include directions, sizes, shell scripts, man pages, headers that compile alone, clang
 	@tests/lint/run.sh $(RESULTS)
 .PHONY: lint

@@ -254,8 +254,10 @@ static int do_delete(struct hw_function *function, unsigned id)
 
 static int do_lend(struct hw_function *function)
 {
-    if (function->open || !function->bound || function->on_loan)
-        complain(function->device->fake, "VF %u lent while it was open, unbound or lent", function->index);
+    if (function->open || function->on_loan)
+        complain(function->device->fake, "VF %u lent while it was open or lent", function->index);
+    if (!function->bound)
+        return -ENODEV; /* it went meanwhile */
     function->on_loan = true;
     return 0;
 }
@@ -468,13 +470,27 @@ void fake_run(struct fake *fake)
         ;
 }
 
-enum fake_operation fake_kind(const struct fake *fake, unsigned nth)
+static const struct fake_op *pending_op(const struct fake *fake, unsigned nth)
 {
     const struct fake_op *op = fake->first;
 
     while (op && nth--)
         op = op->next;
+    return op;
+}
+
+enum fake_operation fake_kind(const struct fake *fake, unsigned nth)
+{
+    const struct fake_op *op = pending_op(fake, nth);
+
     return op ? op->kind : FAKE_OPERATIONS;
+}
+
+const void *fake_user(const struct fake *fake, unsigned nth)
+{
+    const struct fake_op *op = pending_op(fake, nth);
+
+    return op ? op->user : NULL;
 }
 
 /* ---- the interface ---- */

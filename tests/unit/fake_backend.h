@@ -101,6 +101,8 @@ bool fake_step_with(struct fake *fake, unsigned nth, int error);
 void fake_run(struct fake *fake); /* until nothing is pending */
 /* The kind of the pending operation by number; FAKE_OPERATIONS: none. */
 enum fake_operation fake_kind(const struct fake *fake, unsigned nth);
+/* Whom the pending operation by number is for: the core's function for its steps, its device, and others. */
+const void *fake_user(const struct fake *fake, unsigned nth);
 const char *fake_operation_name(enum fake_operation operation);
 
 /* How many namespaces are attached to VFs, queue pairs and mappings live, and VFs are open, on all devices.
