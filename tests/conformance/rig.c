@@ -81,6 +81,7 @@ static uint64_t spec_digest(const char *text)
 static void note(struct rig *rig, enum hw_event event, const char *text)
 {
     rig->last_event = event;
+    rig->told |= 1u << event;
     rig->events++;
     snprintf(rig->last_text, sizeof(rig->last_text), "%s", text ? text : "");
 }
@@ -170,15 +171,22 @@ void rig_run(struct rig *rig, unsigned milliseconds)
     } while (rig_now() < end);
 }
 
+void rig_forget(struct rig *rig)
+{
+    rig->events = rig->told = 0;
+}
+
 bool rig_event(struct rig *rig, enum hw_event event)
 {
     uint64_t end = rig_now() + COMMAND_MILLISECONDS;
 
-    while (rig->events == 0 || rig->last_event != event) {
+    /* Others may come with it, before or after. */
+    while (!(rig->told & 1u << event)) {
         if (rig_now() >= end)
             return false;
         rig_run(rig, 1);
     }
+    rig->told &= ~(1u << event);
     return true;
 }
 

@@ -55,6 +55,7 @@ struct rig {
     volatile uint8_t *bar;
     int memfd;
     enum hw_event last_event;
+    unsigned told; /* bit mask of the events that came and were not waited for yet */
     unsigned events;
     char last_text[HW_REASON_BYTES];
     pid_t model; /* that the rig started; -1: it ended; 0: there is none */
@@ -97,7 +98,8 @@ void rig_done(void *user, const struct hw_result *result);
 /* Runs the loop until an operation ended; aborts after 20 s. Its error. */
 int rig_wait(struct rig *rig);
 void rig_run(struct rig *rig, unsigned milliseconds); /* lets the event loop run so long */
-/* Whether the last event is, or within 5 s becomes, this one. */
+void rig_forget(struct rig *rig);                     /* the events that came */
+/* Whether this event came since it was last waited for, or does within 5 s. */
 bool rig_event(struct rig *rig, enum hw_event event);
 
 int rig_probe(struct rig *rig); /* rig->device_info */

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,11 @@ static bool answer_next(struct fake_homid *fake, int connection)
 static void *serve(void *user)
 {
     struct connection *connection = user;
+    sigset_t all;
 
+    /* Signals are the client's to bear. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     while (hear(connection->fake, connection->socket) && answer_next(connection->fake, connection->socket))
         continue;
     close(connection->socket);

@@ -139,7 +139,7 @@ START_TEST(a_device_is_reset_removed_and_returned)
     ck_assert_int_eq(homictl("do RIG return"), 0);
     ck_assert(rig_event(rig, HW_DEVICE_BACK));
     ck_assert_int_eq(homictl("do RIG remove milliseconds=50"), 0);
-    rig->events = 0;
+    rig_forget(rig);
     ck_assert(rig_event(rig, HW_DEVICE_BACK));
     ck_assert_int_eq(homictl("do RIG remove milliseconds=-1"), 1);
     ck_assert_int_eq(homictl("do RIG sing"), 1);
@@ -148,7 +148,7 @@ END_TEST
 
 START_TEST(a_controller_fails_or_raises_an_event)
 {
-    rig->events = 0;
+    rig_forget(rig);
     ck_assert_int_eq(homictl("do RIG event virtualFunction=0 event=0x20101"), 0);
     ck_assert(rig_event(rig, HW_FUNCTION_NOTICE));
     ck_assert_str_eq(rig->last_text, "asynchronous event: type 1, information 0x01, log page 0x02");

@@ -39,7 +39,7 @@ static void give_fatal_flush(struct rig *rig)
     struct lane lane;
 
     ck_assert_int_eq(lane_open(rig, &lane, 1, ENTRIES, 0), 0);
-    rig->events = 0;
+    rig_forget(rig);
     lane_put(&lane, flush);
     lane_ring(&lane);
     ck_assert(!lane_reap(&lane, 50, &result));
@@ -110,7 +110,7 @@ START_TEST(an_event_is_raised_by_a_command)
     struct lane lane;
 
     ck_assert_int_eq(lane_open(rig, &lane, 1, ENTRIES, 0), 0);
-    rig->events = 0;
+    rig_forget(rig);
     ck_assert_uint_eq(lane_give(&lane, flush), 0);
     ck_assert(rig_event(rig, HW_FUNCTION_NOTICE));
     ck_assert_str_eq(rig->last_text, "asynchronous event: type 1, information 0x01, log page 0x02");
