@@ -4,6 +4,8 @@ CONFORMANCE_SRC := $(filter-out tests/conformance/main.c,$(wildcard tests/confor
 UNIT_AUX += $(CONFORMANCE_SRC)
 # Runs homid as it was built.
 $(BUILD)/unit/test_model_tenants: | $(BUILD)/homid
+# The same, by the benchmarks' means.
+$(BUILD)/unit/test_model_sweep: $(call obj,bench/control/rig.c bench/control/wire.c) | $(BUILD)/homid
 
 all: $(BUILD)/homi-conformance
 $(BUILD)/homi-conformance: $(call obj,tests/conformance/main.c $(CONFORMANCE_SRC)) $(BUILD)/libhomid.a $(BUILD)/libproto.a

@@ -35,6 +35,7 @@ enum fault_step {
     STEP_MAP,
     STEP_UNMAP,
     STEP_RELEASE,
+    STEP_COUNT,
 };
 
 enum { FAULT_ANY = -1 };
