@@ -40,7 +40,7 @@ bench-control: $(BUILD)/bench/control ## Measure homid's calls beside a raw epol
 $(BUILD)/bench/scale: $(call obj,bench/control/scale.c) $(BENCH_CONTROL) $(BUILD)/libhomi.a | $(BUILD)/homid
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg_libs,$(PKGS_LIB))
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_LIB)
 
 bench-scale: $(BUILD)/bench/scale ## Measure homid with 1,024 tenants' processes, into build/bench/scale.json
 	$< --json $(BUILD)/bench/scale.json

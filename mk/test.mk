@@ -28,10 +28,10 @@ check-operator: ## homictl and its completion against a homid with the software 
 
 # The long variants, for a night or a release: more seeds, and what is too slow to run with every change.
 SEEDS ?= 1000
-check-long: ## Random sequences of the core for SEEDS=1000 seeds, check-valgrind and check-tsan
+check-long: ## Random sequences of the core for SEEDS=1000 seeds, check-mutations, check-valgrind and check-tsan
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' unit-tests
 	HOMI_SEEDS=$(SEEDS) $(ASAN)/unit/test_core_property
-	@$(MAKE) --no-print-directory check-valgrind check-tsan
+	@$(MAKE) --no-print-directory check-mutations check-valgrind check-tsan
 .PHONY: check-long
 
 check-valgrind: ## The unit tests under valgrind (no root, some minutes)
