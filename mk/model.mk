@@ -4,6 +4,7 @@ CONFORMANCE_SRC := $(filter-out tests/conformance/main.c,$(wildcard tests/confor
 UNIT_AUX += $(CONFORMANCE_SRC)
 # Runs homid as it was built.
 $(BUILD)/unit/test_model_tenants: | $(BUILD)/homid
+$(BUILD)/unit/test_conformance_program: | $(BUILD)/homi-conformance
 # The same, by the benchmarks' means.
 $(BUILD)/unit/test_model_sweep: $(call obj,bench/control/rig.c bench/control/wire.c) | $(BUILD)/homid
 

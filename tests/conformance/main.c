@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/helper.h"
+#include "daemon/model/spec.h"
 #include "tests/conformance/cases.h"
 
 #define SPEC_DEFAULT                                                                                         \
@@ -114,8 +115,24 @@ static int prepare(struct rig *rig, const struct options *options)
     return EX_UNAVAILABLE;
 }
 
+/* Says what is wrong with a specification. */
+static bool specified(const char *text)
+{
+    struct model_spec *spec = NULL;
+    struct spec_error error;
+
+    if (spec_parse(text, &spec, &error) < 0) {
+        fprintf(stderr, "homi-conformance: the specification: %s\n", error.text);
+        return false;
+    }
+    spec_free(spec);
+    return true;
+}
+
 static int run(const struct options *options)
 {
+    if (options->model && !specified(options->model))
+        return EX_USAGE;
     struct rig *rig =
         options->model ? rig_new(options->model) : rig_new_hardware(options->serial, options->address);
     struct outcome outcome = {0};
