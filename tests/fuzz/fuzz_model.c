@@ -18,10 +18,6 @@ enum {
     PAGES = 32,
     IOVA = 0x100000, /* admin SQ, admin CQ, I/O SQ, I/O CQ, then data and PRP lists */
     ENTRIES = 32,
-    REGISTER_CC = 0x14,
-    REGISTER_AQA = 0x24,
-    REGISTER_ASQ = 0x28,
-    REGISTER_ACQ = 0x30,
     ENABLE = 1 | 6 << 16 | 4 << 20,
     BUDGET = 8,
 };
