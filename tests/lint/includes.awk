@@ -25,7 +25,7 @@ BEGIN {
     allow("daemon/core", "daemon/(core/|hw/backend\\.h)", "")
     allow("daemon/hw", "daemon/(hw/|[a-z_]+\\.h)", "^<(libnvme|event2/.*|systemd/.*)\\.h>$")
     allow("daemon/model", "(daemon/(model/|hw/|helper)|proto/)", ANY)
-    allow("daemon/relay", "daemon/(relay|hw)/", ANY)
+    allow("daemon/relay", "daemon/(relay/|hw/doorbells|relay_wire)", ANY)
     allow("man/examples", "", PUBLIC)
     allow("tests/tenants", "tests/tenants/", PUBLIC)
     allow("tests", "(tests|daemon|proto|lib|homictl|bench)/", ANY)
