@@ -22,6 +22,7 @@ static const struct {
     [CORE_EVENT_FUNCTION_RESET] = {"203a0346ac7446f18fd7faae2fa222de", "function reset", LOG_WARNING},
     [CORE_EVENT_FUNCTION_FAILED] = {"387388f5d9b94c52a542eaa5fa3ca601", "function failed", LOG_WARNING},
     [CORE_EVENT_NAMESPACE_CHANGED] = {"e32b46ab33f34c44be1648234ded13a4", "namespace changed", LOG_NOTICE},
+    [CORE_EVENT_QUEUE_FAILED] = {"0f6c8f8d3a5b4b0f9a1c36d5b0f1d7e4", "queue pair failed", LOG_WARNING},
 };
 
 static void append(char *text, size_t bytes, size_t *used, const char *label, const char *value)

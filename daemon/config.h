@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "daemon/core/config.h"
+#include "daemon/hw/backend.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/homi/homid.conf"
 
@@ -29,7 +30,10 @@ struct config {
     char *container_directory;          /* of the Container Device Interface */
     bool admin_group_known;
     gid_t admin_group;
-    char *model;   /* specification of the software SSD (a path, or "": the default one); NULL: hardware */
+    char *model; /* specification of the software SSD (a path, or "": the default one); NULL: hardware */
+    uint16_t
+        relay_cores[HW_RELAY_CORES_MAX]; /* that the doorbell relay polls on; none: wherever there is room */
+    unsigned relay_core_count;
     int log_level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
 };
 

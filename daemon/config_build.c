@@ -247,6 +247,8 @@ static int build_tenant(struct build *build, json_object *object, struct core_te
     if (member(object, "memoryMax"))
         config_bytes(member(object, "memoryMax"), &memory);
     tenant->trusted = json_object_get_boolean(member(object, "trusted"));
+    json_object *delegation = member(object, "delegation");
+    tenant->direct = delegation ? strcmp(json_object_get_string(delegation), "direct") == 0 : tenant->trusted;
     tenant->functions_max = number(object, "virtualFunctionsMax", 1);
     tenant->queue_pairs_max = number(object, "queuePairsMax", 64);
     tenant->queue_pairs_per_second = number(object, "queuePairsPerSecond", 1000);
@@ -333,6 +335,26 @@ static int build_backend(struct build *build, json_object *backend, json_object 
     return build->config->model ? 0 : -ENOMEM;
 }
 
+static int build_relay(struct build *build, json_object *relay)
+{
+    struct config *config = build->config;
+    json_object *cores = member(relay, "cores");
+    struct config_place list = config_place_key(top_place("relay"), "cores");
+    if (length(cores) > HW_RELAY_CORES_MAX)
+        return config_fail(build->files, &list, build->error, "must be at most %d cores", HW_RELAY_CORES_MAX);
+    for (size_t i = 0; i < length(cores); i++) {
+        struct config_place at = config_place_index(list, i);
+        uint16_t core = (uint16_t)json_object_get_int64(json_object_array_get_idx(cores, i));
+        for (size_t j = 0; j < i; j++) {
+            if (config->relay_cores[j] == core)
+                return config_fail(build->files, &at, build->error, "core %u is there twice", core);
+        }
+        config->relay_cores[i] = core;
+        config->relay_core_count = (unsigned)i + 1;
+    }
+    return 0;
+}
+
 int config_build(const struct config_files *files, json_object *merged, struct config *config,
                  struct config_error *ret_error)
 {
@@ -355,6 +377,8 @@ int config_build(const struct config_files *files, json_object *merged, struct c
         r = build_admin_group(&build, member(merged, "adminGroup"));
     if (r == 0)
         r = build_backend(&build, member(merged, "backend"), member(merged, "modelSpecification"));
+    if (r == 0)
+        r = build_relay(&build, member(merged, "relay"));
     if (r == 0)
         r = build_devices(&build, member(merged, "devices"));
     if (r == 0)

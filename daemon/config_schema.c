@@ -16,6 +16,7 @@ enum kind {
     KIND_SOCKET,  /* an absolute path that fits sun_path */
     KIND_LEVEL,
     KIND_BACKEND,
+    KIND_DELEGATION,
     KIND_PATH, /* absolute */
     KIND_FLAG,
     KIND_NUMBER,
@@ -55,6 +56,7 @@ static const struct key device_keys[] = {
 static const struct key tenant_keys[] = {
     {.name = "name", .kind = KIND_NAME},
     {.name = "trusted", .kind = KIND_FLAG},
+    {.name = "delegation", .kind = KIND_DELEGATION},
     {.name = "users", .kind = KIND_LIST, .element = KIND_ACCOUNT},
     {.name = "groups", .kind = KIND_LIST, .element = KIND_ACCOUNT},
     {.name = "devices", .kind = KIND_LIST, .element = KIND_NAME},
@@ -78,6 +80,11 @@ static const struct key limit_keys[] = {
     {0},
 };
 
+static const struct key relay_keys[] = {
+    {.name = "cores", .kind = KIND_LIST, .element = KIND_NUMBER, .minimum = 0, .maximum = 1023},
+    {0},
+};
+
 static const struct key top_keys[] = {
     {.name = "adminGroup", .kind = KIND_ACCOUNT},
     {.name = "tenantSocket", .kind = KIND_SOCKET},
@@ -89,6 +96,7 @@ static const struct key top_keys[] = {
     {.name = "retrySeconds", .kind = KIND_NUMBER, .minimum = 1, .maximum = 3600},
     {.name = "waitMillisecondsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 86400000},
     {.name = "limits", .kind = KIND_OBJECT, .members = limit_keys},
+    {.name = "relay", .kind = KIND_OBJECT, .members = relay_keys},
     {.name = "devices", .kind = KIND_NAMED, .members = device_keys},
     {.name = "tenants", .kind = KIND_NAMED, .members = tenant_keys},
     {0},
@@ -183,6 +191,9 @@ static const char *text_defect(const struct key *key, enum kind kind, json_objec
     case KIND_PATH: return text[0] == '/' ? NULL : "must be an absolute path";
     case KIND_BACKEND:
         return strcmp(text, "linux") == 0 || strcmp(text, "model") == 0 ? NULL : "must be linux or model";
+    case KIND_DELEGATION:
+        return strcmp(text, "direct") == 0 || strcmp(text, "relayed") == 0 ? NULL
+                                                                           : "must be direct or relayed";
     case KIND_LEVEL: return is_level(text) ? NULL : "must be err, warning, notice, info or debug";
     case KIND_ACCOUNT: return length > 0 ? NULL : "must not be empty";
     default: return length >= key->minimum && length <= key->maximum ? NULL : "must have 1 to 20 characters";

@@ -27,12 +27,17 @@
 #include "daemon/model/process.h"
 #include "daemon/model/spec.h"
 #include "daemon/model_config.h"
+#include "daemon/relay/relay.h"
 #include "daemon/server.h"
 #include "daemon/sockets.h"
 #include "daemon/status.h"
 
-#define HELPER_SOCKET  3   /* where a helper finds homid */
-#define MODEL_LISTENER 3   /* where the model process finds its listening socket */
+#define HELPER_SOCKET  3 /* where a helper finds homid */
+#define MODEL_LISTENER 3 /* where the model process finds its listening socket */
+#define RELAY_LISTENER 3 /* where the relay does, also when systemd starts it */
+#define RELAY_SOCKET   "/run/homi/relay.sock"
+/* Not the path: another version may be installed there, and its helpers would not understand this one. */
+#define SELF           "/proc/self/exe"
 #define FDS_OF_MACHINE 512 /* descriptors beside connections: devices, helpers, leases */
 
 struct daemon {
@@ -175,17 +180,38 @@ static int open_backend(struct daemon *daemon)
     static const struct hw_listener listener = {
         .device_event = core_device_event,
         .function_event = core_function_event,
+        .queue_ended = core_queue_ended,
     };
-    /* Not the path: another version may be installed there, and its helpers would not understand this one. */
-    static const char program[] = "/proc/self/exe";
     if (!daemon->model)
-        return hw_linux_new(loop_base(daemon->loop), program, &listener, &daemon->backend);
+        return hw_linux_new(loop_base(daemon->loop), SELF, &listener, &daemon->backend);
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     int r = model_path("model.sock", path, sizeof path);
     if (r < 0)
         return r;
-    return hw_model_new(loop_base(daemon->loop), program, path, daemon->model, daemon->model_digest,
-                        &listener, &daemon->backend);
+    return hw_model_new(loop_base(daemon->loop), SELF, path, daemon->model, daemon->model_digest, &listener,
+                        &daemon->backend);
+}
+
+static void on_relay(void *user, bool well, const char *text)
+{
+    struct daemon *daemon = user;
+    log_write(&daemon->log, well ? LOG_NOTICE : LOG_WARNING, NULL, "%s", text);
+}
+
+/* Beside the software SSD's own socket, or where systemd listens for it. */
+static int use_relay(struct daemon *daemon)
+{
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)] = RELAY_SOCKET;
+    int r = daemon->model ? model_path("relay.sock", path, sizeof path) : 0;
+    struct hw_relay_config relay = {
+        .program = SELF,
+        .path = path,
+        .core_count = daemon->config->relay_core_count,
+        .told = on_relay,
+        .user = daemon,
+    };
+    memcpy(relay.cores, daemon->config->relay_cores, sizeof relay.cores);
+    return r < 0 ? r : daemon->backend->use_relay(daemon->backend, &relay);
 }
 
 static int build(struct daemon *daemon)
@@ -208,6 +234,10 @@ static int build(struct daemon *daemon)
     if (r == 0) {
         what = "keepers";
         r = keepers_new(loop_base(daemon->loop), on_keeper_ended, daemon, &daemon->keepers);
+    }
+    if (r == 0) {
+        what = "relay";
+        r = use_relay(daemon);
     }
     if (r == 0) {
         what = "core";
@@ -291,6 +321,7 @@ int main(int argc, char **argv)
         {"helper", no_argument, NULL, 'i'},
         {"help", no_argument, NULL, 'h'},
         {"model", optional_argument, NULL, 'm'},
+        {"relay", no_argument, NULL, 'r'},
         {"model-process", required_argument, NULL, 'p'},
         {0},
     };
@@ -303,6 +334,7 @@ int main(int argc, char **argv)
         case 'k': check = true; break;
         case 'm': model = optarg ? optarg : ""; break;
         case 'p': call_myself("homid-model"); return model_main(MODEL_LISTENER, optarg);
+        case 'r': call_myself("homid-relay"); return relay_main(RELAY_LISTENER);
         case 'i': call_myself("homid-helper"); return helper_main(HELPER_SOCKET);
         case 'v': return puts("homid " HOMI_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         case 'h': return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

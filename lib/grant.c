@@ -81,12 +81,13 @@ static int read_limits(json_object *object, struct homi_function_info *info)
     return member_bool(object, "volatileWriteCache", &info->volatile_write_cache);
 }
 
-/* How the doorbells are reached; takes the device's descriptor out of the reply. */
+/* How the doorbells are reached; takes the descriptor that is to be mapped out of the reply. */
 static int read_delegation(json_object *object, struct varlink_message *reply,
                            struct lease_function *function)
 {
     const char *delegation;
     int64_t offset, bytes, stride, index;
+    bool relayed;
 
     if (member_string(object, "delegation", LEASE_NAME_MAX, &delegation) < 0 ||
         member_int(object, "barOffsetBytes", 0, INT64_MAX - BAR_BYTES_MAX, &offset) < 0 ||
@@ -96,25 +97,26 @@ static int read_delegation(json_object *object, struct varlink_message *reply,
     function->bar_offset = (uint64_t)offset;
     function->bar_bytes = (uint64_t)bytes;
     function->doorbell_stride = (uint32_t)stride;
-    function->info.relayed = strcmp(delegation, "direct") != 0;
-    if (function->info.relayed)
-        return strcmp(delegation, "relayed") == 0 && !member_present(object, "deviceFd") ? 0 : -EPROTO;
-    if (bytes <= LEASE_DOORBELLS_OFFSET ||
-        member_int(object, "deviceFd", 0, (int64_t)reply->fd_count - 1, &index) < 0)
+    relayed = strcmp(delegation, "relayed") == 0;
+    if ((!relayed && strcmp(delegation, "direct") != 0) ||
+        member_present(object, relayed ? "deviceFd" : "doorbellFd") ||
+        bytes <= (relayed ? 0 : LEASE_DOORBELLS_OFFSET) ||
+        member_int(object, relayed ? "doorbellFd" : "deviceFd", 0, (int64_t)reply->fd_count - 1, &index) < 0)
         return -EPROTO;
+    function->info.relayed = relayed;
     function->device_fd = varlink_message_take_fd(reply, (unsigned)index);
     return function->device_fd < 0 ? -EPROTO : 0; /* taken by another function already */
 }
 
-/* Of a device whose doorbells are read by something that sleeps. */
+/* Of doorbells that are read by something that sleeps. */
 static int read_wake(json_object *object, struct varlink_message *reply, struct lease_function *function)
 {
+    int64_t first = function->info.relayed ? 0 : LEASE_DOORBELLS_OFFSET;
     int64_t offset, index;
 
     if (!member_present(object, "wakeFd"))
-        return 0;
-    if (member_int(object, "wakeOffsetBytes", LEASE_DOORBELLS_OFFSET, (int64_t)function->bar_bytes - 4,
-                   &offset) < 0 ||
+        return function->info.relayed ? -EPROTO : 0;
+    if (member_int(object, "wakeOffsetBytes", first, (int64_t)function->bar_bytes - 4, &offset) < 0 ||
         offset % 4 != 0 || member_int(object, "wakeFd", 0, (int64_t)reply->fd_count - 1, &index) < 0)
         return -EPROTO;
     function->wake_offset = (uint64_t)offset;
@@ -135,7 +137,7 @@ static int read_function(json_object *object, struct varlink_message *reply, str
         r = read_limits(object, &function->info);
     if (r == 0)
         r = read_delegation(object, reply, function);
-    if (r == 0 && !function->info.relayed)
+    if (r == 0)
         r = read_wake(object, reply, function);
     return r < 0 ? r : read_namespaces(object, function);
 }

@@ -62,8 +62,6 @@ static int map_bar(struct lease_function *function)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     void *bar;
 
-    if (function->info.relayed)
-        return 0;
     if (function->bar_offset % page != 0)
         return -EPROTO;
     bar = mmap(NULL, function->bar_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, function->device_fd,
@@ -75,7 +73,8 @@ static int map_bar(struct lease_function *function)
     if (function->wake_fd >= 0 && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0)
         return -errno;
     /* The registers are homid's: a stray store of this process shall not reset the controller. */
-    if (page <= LEASE_DOORBELLS_OFFSET && mprotect(bar, LEASE_DOORBELLS_OFFSET, PROT_READ) < 0)
+    if (!function->info.relayed && page <= LEASE_DOORBELLS_OFFSET &&
+        mprotect(bar, LEASE_DOORBELLS_OFFSET, PROT_READ) < 0)
         return -errno;
     return 0;
 }

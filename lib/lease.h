@@ -23,9 +23,9 @@ struct page_chunk;
 struct lease_function {
     struct homi_function_info info; /* its strings are owned here */
     struct homi_namespace *namespaces;
-    int device_fd;         /* -1 when relayed */
+    int device_fd;         /* or, relayed, the memfd of the process's doorbells */
     int wake_fd;           /* an eventfd to be written while the word at wake_offset is not 0; -1: none */
-    volatile uint8_t *bar; /* BAR 0 from its start; NULL when relayed */
+    volatile uint8_t *bar; /* BAR 0 from its start, or the memfd */
     uint64_t bar_offset, bar_bytes, wake_offset;
     uint32_t doorbell_stride;
 };

@@ -43,7 +43,7 @@ static struct layout lay_out(const struct homi_function_info *info, const struct
     return layout;
 }
 
-static bool doorbell_fits(const struct lease_function *function, int64_t offset)
+static bool register_fits(const struct lease_function *function, int64_t offset)
 {
     return offset % 4 == 0 && (uint64_t)offset + 4 <= function->bar_bytes;
 }
@@ -58,32 +58,46 @@ static void wake_reader(void *context)
         return;
 }
 
+/* Where the doorbells and the status are in what is mapped. */
+static int read_places(struct homi_queue_pair *pair, json_object *parameters, struct homi_queue_setup *setup)
+{
+    const struct lease_function *function = pair->function;
+    int64_t first = function->info.relayed ? 0 : LEASE_DOORBELLS_OFFSET;
+    int64_t submission, completion, status = LEASE_CSTS_OFFSET;
+
+    if (member_int(parameters, "submissionDoorbellOffsetBytes", first, UINT32_MAX, &submission) < 0 ||
+        member_int(parameters, "completionDoorbellOffsetBytes", first, UINT32_MAX, &completion) < 0 ||
+        !register_fits(function, submission) || !register_fits(function, completion) ||
+        submission == completion)
+        return -EPROTO;
+    if (function->info.relayed && (member_int(parameters, "statusOffsetBytes", 0, UINT32_MAX, &status) < 0 ||
+                                   !register_fits(function, status)))
+        return -EPROTO;
+    setup->sq_doorbell = (volatile uint32_t *)(function->bar + submission);
+    setup->cq_doorbell = (volatile uint32_t *)(function->bar + completion);
+    setup->csts = (const volatile uint32_t *)(function->bar + status);
+    return 0;
+}
+
 /* Checks the reply and takes from it what it says. */
 static int read_created(struct homi_queue_pair *pair, struct varlink_message *reply, bool interrupt,
                         struct homi_queue_setup *setup)
 {
-    int64_t id, submission, completion, index = 0;
-    volatile uint8_t *bar = pair->function->bar;
+    const struct lease_function *function = pair->function;
+    int64_t id, index = 0;
 
     if (member_int(reply->parameters, "queuePair", 1, UINT16_MAX, &id) < 0 ||
-        member_int(reply->parameters, "submissionDoorbellOffsetBytes", LEASE_DOORBELLS_OFFSET, UINT32_MAX,
-                   &submission) < 0 ||
-        member_int(reply->parameters, "completionDoorbellOffsetBytes", LEASE_DOORBELLS_OFFSET, UINT32_MAX,
-                   &completion) < 0 ||
-        !doorbell_fits(pair->function, submission) || !doorbell_fits(pair->function, completion) ||
-        submission == completion || reply->fd_count != interrupt ||
+        read_places(pair, reply->parameters, setup) < 0 || reply->fd_count != interrupt ||
         (interrupt && member_int(reply->parameters, "eventFd", 0, 0, &index) < 0))
         return client_breach(pair->lease->homi);
     pair->id = (uint16_t)id;
     if (interrupt)
         pair->event_fd = varlink_message_take_fd(reply, (unsigned)index);
     setup->id = pair->id;
-    setup->sq_doorbell = (volatile uint32_t *)(bar + submission);
-    setup->cq_doorbell = (volatile uint32_t *)(bar + completion);
-    if (pair->function->wake_fd >= 0) {
-        setup->wake = (volatile uint32_t *)(bar + pair->function->wake_offset);
+    if (function->wake_fd >= 0) {
+        setup->wake = (volatile uint32_t *)(function->bar + function->wake_offset);
         setup->wake_relay = wake_reader;
-        setup->wake_context = (void *)(uintptr_t)pair->function;
+        setup->wake_context = (void *)(uintptr_t)function;
     }
     return 0;
 }
@@ -115,7 +129,6 @@ static int create(struct homi_queue_pair *pair, const struct homi_queue_options 
     struct homi_queue_setup setup = {
         .sq = pair->pages.address,
         .cq = pair->pages.address + layout->cq_offset,
-        .csts = (const volatile uint32_t *)(pair->function->bar + LEASE_CSTS_OFFSET),
         .cookies = pair->cookies,
         .lists = options->lists ? pair->pages.address + layout->lists_offset : NULL,
         .lists_iova = options->lists ? pair->pages.iova + layout->lists_offset : 0,
@@ -168,8 +181,8 @@ int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_option
     if (!options)
         options = &defaults;
     info = homi_lease_function(lease, options->function);
-    if (!info || info->relayed)
-        return info ? -ENOTSUP : -EINVAL;
+    if (!info)
+        return -EINVAL;
     entries = options->entries;
     if (entries == 0)
         entries = info->queue_entries_max < ENTRIES_DEFAULT ? info->queue_entries_max : ENTRIES_DEFAULT;

@@ -6,7 +6,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 # Where the shells look for completions; zsh reads site-functions of its own prefix.
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
-UNITS   := homid.service homid.socket homid-admin.socket
+UNITS   := homid.service homid.socket homid-admin.socket homid-relay.service homid-relay.socket
 MANUALS := $(wildcard man/*.[1-9])
 HEADERS := $(wildcard lib/include/homi/*.h)
 
@@ -38,6 +38,9 @@ install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configurat
 	$(call put,644,homictl/completion/_homictl,$(ZSHDIR)/_homictl)
 	sed 's|@SBINDIR@|$(SBINDIR)|g' systemd/homid.service.in >$(BUILD)/homid.service
 	$(call put,644,$(BUILD)/homid.service,$(UNITDIR)/homid.service)
+	sed 's|@SBINDIR@|$(SBINDIR)|g' systemd/homid-relay.service.in >$(BUILD)/homid-relay.service
+	$(call put,644,$(BUILD)/homid-relay.service,$(UNITDIR)/homid-relay.service)
+	$(call put,644,systemd/homid-relay.socket,$(UNITDIR)/homid-relay.socket)
 	$(call put,644,systemd/homid.socket,$(UNITDIR)/homid.socket)
 	$(call put,644,systemd/homid-admin.socket,$(UNITDIR)/homid-admin.socket)
 	$(call put,644,systemd/homi.sysusers,$(SYSUSERSDIR)/homi.conf)

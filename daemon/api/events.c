@@ -41,6 +41,7 @@ static const struct {
     [CORE_EVENT_FUNCTION_RESET] = {"fault", "functionReset"},
     [CORE_EVENT_FUNCTION_FAILED] = {"fault", "functionFailed"},
     [CORE_EVENT_NAMESPACE_CHANGED] = {"functionState", "namespaceChanged"},
+    [CORE_EVENT_QUEUE_FAILED] = {"fault", "queuePairFailed"},
 };
 
 static const char *const methods[] = {

@@ -134,24 +134,45 @@ static json_object *describe_namespaces(const struct core_function_grant *functi
     return all;
 }
 
-/* Indices of the device's descriptor and of the one that wakes it; -1 where there is none. */
-static json_object *describe_function(const struct core_function_grant *function, int fd_index,
-                                      int wake_index)
+/* The index that the descriptor gets; -1 when there is none. */
+static int append_fd(int *fds, unsigned *count, int fd)
+{
+    if (fd < 0)
+        return -1;
+    fds[*count] = fd;
+    return (int)(*count)++;
+}
+
+/* How the doorbells are reached: what is to be mapped, and what wakes their reader. */
+static void describe_doorbells(const struct core_function_grant *function, json_object *entry, int *fds,
+                               unsigned *fd_count)
+{
+    bool relayed = function->relayed;
+    uint64_t offset = relayed ? 0 : function->info->bar_offset;
+    uint64_t bytes = relayed ? function->page.bytes : function->info->bar_bytes;
+    uint64_t wake_offset = relayed ? function->page.wake_offset : function->info->wake_offset;
+    int index = append_fd(fds, fd_count, relayed ? function->page.fd : function->device_fd);
+    int wake = append_fd(fds, fd_count, relayed ? function->page.wake_fd : function->wake_fd);
+
+    value_put_text(entry, "delegation", relayed ? "relayed" : "direct");
+    value_put_integer(entry, relayed ? "doorbellFd" : "deviceFd", index);
+    value_put_integer(entry, "barOffsetBytes", (int64_t)offset);
+    value_put_integer(entry, "barBytes", (int64_t)bytes);
+    if (wake >= 0) {
+        value_put_integer(entry, "wakeOffsetBytes", (int64_t)wake_offset);
+        value_put_integer(entry, "wakeFd", wake);
+    }
+}
+
+static json_object *describe_function(const struct core_function_grant *function, int *fds,
+                                      unsigned *fd_count)
 {
     const struct hw_function_info *info = function->info;
     json_object *entry = json_object_new_object();
     value_put_text(entry, "name", function->name);
     value_put_text(entry, "device", function->device);
     value_put_integer(entry, "controllerId", info->controller_id);
-    value_put_text(entry, "delegation", fd_index < 0 ? "relayed" : "direct");
-    if (fd_index >= 0)
-        value_put_integer(entry, "deviceFd", fd_index);
-    value_put_integer(entry, "barOffsetBytes", (int64_t)info->bar_offset);
-    value_put_integer(entry, "barBytes", (int64_t)info->bar_bytes);
-    if (wake_index >= 0) {
-        value_put_integer(entry, "wakeOffsetBytes", (int64_t)info->wake_offset);
-        value_put_integer(entry, "wakeFd", wake_index);
-    }
+    describe_doorbells(function, entry, fds, fd_count);
     value_put_integer(entry, "doorbellStrideBytes", info->doorbell_stride);
     value_put_integer(entry, "pageBytes", info->page_bytes);
     value_put_integer(entry, "maxTransferBytes", info->max_transfer_bytes);
@@ -164,15 +185,6 @@ static json_object *describe_function(const struct core_function_grant *function
     return entry;
 }
 
-/* The index that the descriptor gets; -1 when there is none. */
-static int append_fd(int *fds, unsigned *count, int fd)
-{
-    if (fd < 0)
-        return -1;
-    fds[*count] = fd;
-    return (int)(*count)++;
-}
-
 static void attach_done(void *user, const struct core_error *error, const struct core_grant *grant)
 {
     struct api_call *call = user;
@@ -183,12 +195,8 @@ static void attach_done(void *user, const struct core_error *error, const struct
     json_object *functions = json_object_new_array(), *parameters = json_object_new_object();
     int fds[2 * CORE_LEASE_DEVICES_MAX];
     unsigned fd_count = 0;
-    for (size_t i = 0; i < grant->function_count; i++) {
-        const struct core_function_grant *function = &grant->functions[i];
-        int device = append_fd(fds, &fd_count, function->device_fd);
-        int wake = append_fd(fds, &fd_count, function->info->wake_offset ? function->wake_fd : -1);
-        value_append(functions, describe_function(function, device, wake));
-    }
+    for (size_t i = 0; i < grant->function_count; i++)
+        value_append(functions, describe_function(&grant->functions[i], fds, &fd_count));
     value_put_text(parameters, "lease", grant->lease);
     value_put(parameters, "virtualFunctions", functions);
     snprintf(call->lease, sizeof call->lease, "%s", grant->lease);
@@ -315,8 +323,7 @@ static int unregister_memory(struct varlink_connection *connection, struct varli
 
 /* ---- queue pairs ---- */
 
-static void queue_done(void *user, const struct core_error *error, uint16_t id, uint32_t submission_doorbell,
-                       uint32_t completion_doorbell, int event_fd)
+static void queue_done(void *user, const struct core_error *error, const struct core_queue_grant *queue)
 {
     struct api_call *call = user;
     if (error->code) {
@@ -324,12 +331,14 @@ static void queue_done(void *user, const struct core_error *error, uint16_t id, 
         return;
     }
     json_object *parameters = json_object_new_object();
-    value_put_integer(parameters, "queuePair", id);
-    value_put_integer(parameters, "submissionDoorbellOffsetBytes", submission_doorbell);
-    value_put_integer(parameters, "completionDoorbellOffsetBytes", completion_doorbell);
-    if (event_fd >= 0)
+    value_put_integer(parameters, "queuePair", queue->id);
+    value_put_integer(parameters, "submissionDoorbellOffsetBytes", queue->submission_doorbell);
+    value_put_integer(parameters, "completionDoorbellOffsetBytes", queue->completion_doorbell);
+    if (queue->status)
+        value_put_integer(parameters, "statusOffsetBytes", queue->status);
+    if (queue->event_fd >= 0)
         value_put_integer(parameters, "eventFd", 0);
-    api_call_reply(call, parameters, &event_fd, event_fd >= 0 ? 1 : 0);
+    api_call_reply(call, parameters, &queue->event_fd, queue->event_fd >= 0 ? 1 : 0);
 }
 
 static int create_queue_pair(struct varlink_connection *connection, struct varlink_message *message,

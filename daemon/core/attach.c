@@ -200,7 +200,7 @@ static bool check_tenant(struct core_client *client, struct tenant *tenant, stru
 {
     if (!tenant)
         return false;
-    if (!tenant->config->trusted) {
+    if (tenant->config->direct && !tenant->config->trusted) {
         *error = error_refusal(CORE_REFUSED_TRUST_REQUIRED, tenant->name);
         return false;
     }

@@ -109,7 +109,7 @@ static const char *refusal_text(int code)
         [CORE_REFUSED_NAMESPACE_NOT_ALLOWED] = "namespace not allowed",
         [CORE_REFUSED_NAMESPACE_BUSY] = "namespace busy",
         [CORE_REFUSED_QUOTA] = "over quota",
-        [CORE_REFUSED_TRUST_REQUIRED] = "the tenant is not trusted",
+        [CORE_REFUSED_TRUST_REQUIRED] = "the tenant is direct and not trusted",
         [CORE_REFUSED_NO_FUNCTION_FREE] = "no function free",
         [CORE_REFUSED_WAIT_EXPIRED] = "no function became free in time",
         [CORE_REFUSED_DEVICE_UNAVAILABLE] = "device unavailable",
@@ -226,6 +226,24 @@ void event_holder(struct holder *holder, struct function *function, enum core_ev
 
 /* ---- delivery ---- */
 
+/* How its doorbells are reached. */
+static void grant_doorbells(const struct call *call, const struct holder *holder, unsigned part,
+                            struct core_function_grant *grant)
+{
+    struct function *function = holder->lease->parts[part];
+    const struct hw_backend *backend = call->core->backend;
+
+    if (holder->pages[part]) {
+        grant->relayed = true;
+        backend->page_info(holder->pages[part], &grant->page);
+        return;
+    }
+    grant->device_fd = backend->device_fd(function->handle);
+    if (function->info.wake_offset)
+        grant->wake_fd = backend->wake_fd(function->handle);
+    function->lent = true;
+}
+
 static void deliver_attach(struct call *call)
 {
     struct lease *lease = call->error.code ? NULL : lease_find(call->core, call->result.lease);
@@ -233,9 +251,13 @@ static void deliver_attach(struct call *call)
     struct hw_namespace namespaces[PARTS_MAX][CORE_LEASE_NAMESPACES_MAX];
     bool shared[PARTS_MAX][CORE_LEASE_NAMESPACES_MAX];
     struct core_grant grant = {.functions = grants};
+    struct core_error gone = {0};
+    struct holder *holder = NULL;
 
+    if (!call->error.code && call->client)
+        holder = holder_find(call->client, call->result.lease, &gone);
     /* A callback that ran after the answer was queued may have ended the lease. */
-    if (!call->error.code && (!lease || lease->state != LEASE_ACTIVE))
+    if (!call->error.code && (!lease || lease->state != LEASE_ACTIVE || (call->client && !holder)))
         call->error = error_refusal(CORE_REFUSED_LEASE_REVOKED, call->result.lease);
     if (call->error.code) {
         call->done.attach(call->user, &call->error, NULL);
@@ -254,10 +276,8 @@ static void deliver_attach(struct call *call)
             .name = function->name,
             .device = function->device->name,
             .info = &function->info,
-            .device_fd = call->client ? call->core->backend->device_fd(function->handle) : -1,
-            .wake_fd = call->client && function->info.wake_offset
-                           ? call->core->backend->wake_fd(function->handle)
-                           : -1,
+            .device_fd = -1,
+            .wake_fd = -1,
             .queue_pairs = (uint16_t)lease_queue_pairs(lease, function),
             .interrupts = (uint16_t)function->interrupts,
             .namespaces = namespaces[i],
@@ -265,8 +285,8 @@ static void deliver_attach(struct call *call)
             .namespace_count = function->attachment_count,
             .nodes = function->nodes,
         };
-        if (call->client)
-            function->lent = true;
+        if (holder)
+            grant_doorbells(call, holder, i, &grants[i]);
     }
     call->done.attach(call->user, &call->error, &grant);
 }
@@ -281,11 +301,7 @@ static void deliver(struct call *call)
     case CALL_REGION:
         call->done.region(call->user, error, call->result.region.id, call->result.region.iova);
         break;
-    case CALL_QUEUE:
-        call->done.queue(call->user, error, call->result.queue.id, call->result.queue.submission_doorbell,
-                         call->result.queue.completion_doorbell,
-                         error->code ? -1 : call->result.queue.event_fd);
-        break;
+    case CALL_QUEUE: call->done.queue(call->user, error, error->code ? NULL : &call->result.queue); break;
     case CALL_DATA:
         call->done.data(call->user, error, call->result.data.bytes, call->result.data.value);
         break;

@@ -28,6 +28,7 @@ struct core_namespace_config {
 struct core_tenant_config {
     char *name;
     bool trusted;
+    bool direct; /* its processes get the device's descriptor; otherwise their doorbells are relayed */
     uid_t *uids;
     size_t uid_count;
     gid_t *gids;

@@ -99,6 +99,7 @@ enum core_event_kind {
     CORE_EVENT_FUNCTION_RESET,
     CORE_EVENT_FUNCTION_FAILED,
     CORE_EVENT_NAMESPACE_CHANGED,
+    CORE_EVENT_QUEUE_FAILED,
 };
 
 /* Strings are NULL and pid is 0 where they do not apply. */
@@ -139,6 +140,7 @@ void core_free(struct core *core); /* NULL-safe; closes nothing on the device: c
  */
 void core_device_event(void *user, struct hw_device *device, enum hw_event event, const char *text);
 void core_function_event(void *user, struct hw_function *function, enum hw_event event, const char *text);
+void core_queue_ended(void *user, struct hw_function *function, uint16_t id, const char *reason);
 
 void core_start(struct core *core); /* brings every configured device to its desired state */
 /* Drains everything and takes the VFs down (offline, numvfs 0); done(user) when finished. */
@@ -195,8 +197,10 @@ struct core_attach_request {
 struct core_function_grant {
     const char *name, *device;
     const struct hw_function_info *info;
-    int device_fd; /* borrowed; -1 when relayed */
-    int wake_fd;   /* borrowed; -1 unless info has a wake_offset */
+    int device_fd; /* borrowed; -1 when relayed, or for the operator */
+    int wake_fd;   /* borrowed; -1 unless info has a wake_offset, or it is relayed */
+    bool relayed;
+    struct hw_page_info page; /* when relayed and not for the operator */
     uint16_t queue_pairs, interrupts;
     const struct hw_namespace *namespaces;
     const bool *namespace_shared;
@@ -211,6 +215,14 @@ struct core_grant {
     size_t function_count;
 };
 
+/* Offsets in BAR 0, or in the process's page of doorbells. */
+struct core_queue_grant {
+    uint16_t id;
+    uint32_t submission_doorbell, completion_doorbell;
+    uint32_t status; /* of a copy of CSTS; 0: the register itself can be read */
+    int event_fd;    /* borrowed, -1: polled */
+};
+
 struct core_queue_request {
     const char *lease, *function;
     int64_t entries, region, submission_offset, completion_offset;
@@ -222,9 +234,9 @@ struct core_queue_request {
 typedef void (*core_done)(void *user, const struct core_error *error);
 typedef void (*core_attach_done)(void *user, const struct core_error *error, const struct core_grant *grant);
 typedef void (*core_region_done)(void *user, const struct core_error *error, uint32_t region, uint64_t iova);
-typedef void (*core_queue_done)(void *user, const struct core_error *error, uint16_t id,
-                                uint32_t submission_doorbell, uint32_t completion_doorbell,
-                                int event_fd); /* event_fd borrowed, -1: polled */
+/* queue: NULL when error says that there is none */
+typedef void (*core_queue_done)(void *user, const struct core_error *error,
+                                const struct core_queue_grant *queue);
 typedef void (*core_data_done)(void *user, const struct core_error *error, const uint8_t *data,
                                uint32_t value);
 

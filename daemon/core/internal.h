@@ -352,11 +352,7 @@ struct call {
             uint32_t id;
             uint64_t iova;
         } region;
-        struct {
-            uint16_t id;
-            uint32_t submission_doorbell, completion_doorbell;
-            int event_fd;
-        } queue;
+        struct core_queue_grant queue;
         struct {
             uint8_t *bytes;
             uint32_t value;
@@ -436,6 +432,7 @@ struct holder {
     LIST_HEAD(, region) regions;
     unsigned pair_count, region_count;
     uint64_t memory_bytes;
+    struct hw_page *pages[PARTS_MAX]; /* its doorbells on each part; NULL: direct, or the part is closed */
 };
 
 struct lease *lease_find(struct core *core, const char *name);

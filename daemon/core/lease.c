@@ -122,11 +122,36 @@ static void answer_holder(struct holder *holder, const struct core_error *error)
     }
 }
 
+static void free_pages(struct holder *holder)
+{
+    for (unsigned i = 0; i < PARTS_MAX; i++) {
+        if (holder->pages[i])
+            holder->core->backend->page_free(holder->pages[i]);
+        holder->pages[i] = NULL;
+    }
+}
+
+/* What a process that is relayed writes instead of the functions' doorbells. */
+static bool make_pages(struct holder *holder, struct core_error *error)
+{
+    const struct lease *lease = holder->lease;
+    int r = 0;
+
+    for (unsigned i = 0; i < lease->part_count && r == 0 && !holder->tenant->config->direct; i++)
+        r = holder->core->backend->page_new(lease->parts[i]->handle, &holder->pages[i]);
+    if (r == 0)
+        return true;
+    free_pages(holder);
+    *error = error_errno(r, "making a page of doorbells");
+    return false;
+}
+
 static void grant_holder(struct holder *holder)
 {
     holder->granted = true;
     holder->lease->used = true;
-    event_holder(holder, NULL, CORE_EVENT_LEASE_GRANTED, "attached");
+    event_holder(holder, NULL, CORE_EVENT_LEASE_GRANTED,
+                 holder->tenant->config->direct ? "attached" : "attached, relayed");
 }
 
 static void answer_waiting(struct lease *lease, const struct core_error *error)
@@ -134,14 +159,15 @@ static void answer_waiting(struct lease *lease, const struct core_error *error)
     struct holder *holder;
 
     TAILQ_FOREACH (holder, &lease->holders, lease_link) {
+        struct core_error one;
         if (holder->ending || holder->granted)
             continue;
-        answer_holder(holder, error);
-        if (error) {
-            holder_end(holder);
-        } else {
+        bool granted = !error && make_pages(holder, &one);
+        answer_holder(holder, error || granted ? error : &one);
+        if (granted)
             grant_holder(holder);
-        }
+        else
+            holder_end(holder);
     }
     if (lease->allocating) {
         struct call *call = lease->allocating;
@@ -220,7 +246,9 @@ static void lease_advance(struct lease *lease)
             activate(lease);
         break;
     case LEASE_ACTIVE:
-        if (any_granted(lease) || !lease->used)
+        if (any_granted(lease))
+            break;
+        if (!lease->used && (lease->reserved || !TAILQ_EMPTY(&lease->holders)))
             break;
         if (lease->reserved)
             cycle(lease);
@@ -332,6 +360,7 @@ static struct holder *holder_new(struct lease *lease, struct core_client *client
 void lease_join(struct lease *lease, struct core_client *client, struct call *call)
 {
     struct holder *holder = holder_of(lease, client);
+    struct core_error error;
 
     if (!holder)
         holder = holder_new(lease, client);
@@ -343,6 +372,11 @@ void lease_join(struct lease *lease, struct core_client *client, struct call *ca
     if (lease->state != LEASE_ACTIVE) {
         STAILQ_INSERT_TAIL(&holder->attaching, call, post);
         lease_wake(lease);
+        return;
+    }
+    if (!holder->granted && !make_pages(holder, &error)) {
+        call_refuse(call, &error);
+        holder_end(holder);
         return;
     }
     if (!holder->granted)
@@ -406,6 +440,7 @@ void holder_free(struct holder *holder)
         STAILQ_REMOVE_HEAD(&holder->attaching, post);
         call_finish(call);
     }
+    free_pages(holder);
     unlink_lease(holder);
     if (holder->client)
         TAILQ_REMOVE(&holder->client->holders, holder, client_link);
@@ -440,6 +475,7 @@ static void holder_advance(struct holder *holder)
     }
     if (!LIST_EMPTY(&holder->regions))
         return;
+    free_pages(holder);
     /* A process that lost its lease is told so until it gives it back itself. */
     if (holder->client && holder->revoked && !detaching)
         unlink_lease(holder);

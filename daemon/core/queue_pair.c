@@ -180,9 +180,27 @@ void queue_pair_reclaim(struct queue_pair *pair)
     function->device->core->backend->delete_queue_pair(function->handle, pair->id, delete_done, pair);
 }
 
+static void describe(const struct queue_pair *pair, struct core_queue_grant *ret_grant)
+{
+    const struct hw_backend *backend = pair->holder->core->backend;
+    uint32_t stride = pair->function->info.doorbell_stride;
+    const struct hw_page *page = pair->holder->pages[pair->function->part];
+    struct hw_page_queue at = {.submission = DOORBELLS_OFFSET + 2u * pair->id * stride,
+                               .completion = DOORBELLS_OFFSET + (2u * pair->id + 1) * stride};
+
+    if (page)
+        backend->page_queue(page, pair->id, &at);
+    *ret_grant = (struct core_queue_grant){
+        .id = pair->id,
+        .submission_doorbell = at.submission,
+        .completion_doorbell = at.completion,
+        .status = at.status,
+        .event_fd = pair->vector ? backend->event_fd(pair->function->handle, pair->vector) : -1,
+    };
+}
+
 static void answer_created(struct queue_pair *pair)
 {
-    const struct hw_function_info *info = &pair->function->info;
     struct call *call = pair->call;
 
     pair->call = NULL;
@@ -193,11 +211,7 @@ static void answer_created(struct queue_pair *pair)
         call_refuse(call, &error);
         return;
     }
-    call->result.queue.id = pair->id;
-    call->result.queue.submission_doorbell = DOORBELLS_OFFSET + 2u * pair->id * info->doorbell_stride;
-    call->result.queue.completion_doorbell = DOORBELLS_OFFSET + (2u * pair->id + 1) * info->doorbell_stride;
-    call->result.queue.event_fd =
-        pair->vector ? pair->holder->core->backend->event_fd(pair->function->handle, pair->vector) : -1;
+    describe(pair, &call->result.queue);
     call_finish(call);
 }
 
@@ -265,9 +279,26 @@ static void start_create(struct queue_pair *pair, const struct core_queue_reques
         .submission_iova = pair->region->iova + pair->submission_offset,
         .completion_iova = pair->region->iova + pair->completion_offset,
         .vector = pair->vector,
+        .page = pair->holder->pages[function->part],
     };
     function->pending++;
     function->device->core->backend->create_queue_pair(function->handle, &hw, create_done, pair);
+}
+
+/* What its owner wrote ends this queue pair, and nothing else of the owner's. */
+void core_queue_ended(void *user, struct hw_function *handle, uint16_t id, const char *reason)
+{
+    struct function *function = user;
+    struct core *core = function->device->core;
+    struct queue_pair *pair;
+
+    core_enter(core);
+    pair = function->handle == handle && id <= function->queue_pairs ? function->pairs[id] : NULL;
+    if (pair && pair->live && !pair->deleting) {
+        event_holder(pair->holder, function, CORE_EVENT_QUEUE_FAILED, reason);
+        queue_pair_reclaim(pair);
+    }
+    core_leave(core);
 }
 
 /* ---- calls ---- */
@@ -329,7 +360,7 @@ void core_create_queue_pair(struct core_client *client, const struct core_queue_
     core_enter(core);
     call = call_new(core, client, CALL_QUEUE, user);
     if (!call) {
-        done(user, &error_no_memory, 0, 0, 0, -1);
+        done(user, &error_no_memory, NULL);
         core_leave(core);
         return;
     }

@@ -360,12 +360,16 @@ static void start_close(struct function *function, hw_done done)
 static void forget(struct function *function)
 {
     struct region *region, *next;
+    struct holder *holder;
 
     for (unsigned id = 1; id <= function->device->config->queue_pairs; id++)
         queue_pair_free(function->pairs[id]);
     memset(function->vectors, 0, sizeof(function->vectors));
     if (!function->lease)
         return;
+    /* Pages of doorbells end with the handle. */
+    TAILQ_FOREACH (holder, &function->lease->holders, lease_link)
+        holder->pages[function->part] = NULL;
     for (region = LIST_FIRST(&function->lease->mapped); region; region = next) {
         next = LIST_NEXT(region, iova_link);
         region_forget_part(region, function->part);

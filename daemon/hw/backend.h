@@ -28,10 +28,12 @@
 #define HW_DATA_BYTES      4096
 #define HW_NODES_MAX       64 /* device nodes of a VF that is on loan */
 #define HW_NODE_BYTES      48
+#define HW_RELAY_CORES_MAX 16
 
 struct hw_backend;
 struct hw_device;
 struct hw_function;
+struct hw_page;
 
 /* Which SSD the configuration means: by serial or by PCI address (NULL: either does not matter). */
 struct hw_device_selector {
@@ -168,6 +170,29 @@ enum hw_event {
 struct hw_listener {
     void (*device_event)(void *user, struct hw_device *device, enum hw_event event, const char *text);
     void (*function_event)(void *user, struct hw_function *function, enum hw_event event, const char *text);
+    /* A relayed queue pair is not forwarded any more for what its owner wrote; it is to be deleted. */
+    void (*queue_ended)(void *user, struct hw_function *function, uint16_t id, const char *reason);
+};
+
+/* The process that forwards relayed doorbells. */
+struct hw_relay_config {
+    const char *program;                /* started as `homid --relay` where nobody listens */
+    const char *path;                   /* of its socket */
+    uint16_t cores[HW_RELAY_CORES_MAX]; /* one thread on each */
+    unsigned core_count;                /* 0: one thread, anywhere */
+    void (*told)(void *user, bool well, const char *text); /* for the log */
+    void *user;
+};
+
+/* The doorbells of a relayed process: daemon/hw/doorbells.h. Descriptors are borrowed. */
+struct hw_page_info {
+    int fd; /* of `bytes` bytes, to be mapped and written */
+    int wake_fd;
+    uint64_t bytes, wake_offset;
+};
+/* Where a queue pair's doorbells are in it, and a copy of CSTS that homid keeps. */
+struct hw_page_queue {
+    uint32_t submission, completion, status;
 };
 
 enum hw_resource_kind { HW_QUEUES, HW_INTERRUPTS };
@@ -176,7 +201,8 @@ struct hw_queue_pair {
     uint16_t id;      /* 1 .. queue_pairs */
     uint32_t entries; /* of both queues */
     uint64_t submission_iova, completion_iova;
-    uint16_t vector; /* 0: polled */
+    uint16_t vector;      /* 0: polled */
+    struct hw_page *page; /* whose doorbells are forwarded to it; NULL: direct */
 };
 
 struct hw_backend {
@@ -229,6 +255,15 @@ struct hw_backend {
     int (*event_fd)(struct hw_function *function, uint16_t vector); /* borrowed */
     /* An eventfd to be written after a doorbell while the wake word is not 0; -1 without wake_offset. */
     int (*wake_fd)(struct hw_function *function); /* borrowed */
+
+    /* Once, before any page is made: joins the relay, which drops what an earlier homid left. */
+    int (*use_relay)(struct hw_backend *backend, const struct hw_relay_config *config);
+    /* A page of doorbells for one process, which the relay forwards. Ends with page_free, which comes after
+     * its queue pairs were deleted, or when its function is closed. 0 or a negative errno. */
+    int (*page_new)(struct hw_function *function, struct hw_page **ret_page);
+    void (*page_free)(struct hw_page *page);
+    void (*page_info)(const struct hw_page *page, struct hw_page_info *ret_info);
+    void (*page_queue)(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue);
 
     void (*map)(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
                 hw_done done, void *user);

@@ -192,7 +192,8 @@ bool rig_event(struct rig *rig, enum hw_event event)
 
 void rig_join(struct rig *rig, struct rig *other, const char *spec)
 {
-    static const struct hw_listener listener = {device_event, function_event};
+    static const struct hw_listener listener = {.device_event = device_event,
+                                                .function_event = function_event};
     char path[128];
 
     snprintf(path, sizeof(path), "%s/model.sock", rig->directory);

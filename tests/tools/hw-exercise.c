@@ -612,7 +612,8 @@ static void exercise(uint32_t nsid)
 
 int main(int argc, char **argv)
 {
-    static const struct hw_listener listener = {on_device_event, on_function_event};
+    static const struct hw_listener listener = {.device_event = on_device_event,
+                                                .function_event = on_function_event};
 
     if (argc > 1 && strcmp(argv[1], "--helper") == 0)
         return helper_main(3);

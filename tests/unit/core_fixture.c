@@ -18,6 +18,7 @@ static void tenant(struct core_tenant_config *tenant, const char *name, uid_t *u
     *tenant = (struct core_tenant_config){
         .name = strdup(name),
         .trusted = true,
+        .direct = true,
         .uids = uids,
         .uid_count = uid_count,
         .devices = all_devices,
@@ -52,6 +53,7 @@ void fixture_init(struct fixture *fixture, unsigned device_count)
     tenant(&fixture->tenants[0], "blue", blue_uids, 2, blue_namespaces, 3, device_count);
     tenant(&fixture->tenants[1], "green", green_uids, 2, green_namespaces, 3, device_count);
     tenant(&fixture->tenants[2], "grey", grey_uids, 1, NULL, 0, device_count);
+    fixture->tenants[1].trusted = fixture->tenants[1].direct = false;
     fixture->tenants[2].trusted = false;
     fixture->config = (struct core_config){
         .devices = fixture->devices,
@@ -198,6 +200,8 @@ void on_attach(void *user, const struct core_error *error, const struct core_gra
     answer->device_fd = grant->functions[0].device_fd;
     if (grant->functions[0].nodes)
         memcpy(answer->node, grant->functions[0].nodes->paths[0], sizeof(answer->node));
+    answer->relayed = grant->functions[0].relayed;
+    answer->page_fd = grant->functions[0].page.fd;
 }
 
 void on_region(void *user, const struct core_error *error, uint32_t region, uint64_t iova)
@@ -209,16 +213,18 @@ void on_region(void *user, const struct core_error *error, uint32_t region, uint
     answer->iova = iova;
 }
 
-void on_queue(void *user, const struct core_error *error, uint16_t id, uint32_t submission_doorbell,
-              uint32_t completion_doorbell, int event_fd)
+void on_queue(void *user, const struct core_error *error, const struct core_queue_grant *queue)
 {
     struct answer *answer = user;
 
     on_plain(user, error);
-    answer->queue = id;
-    answer->submission_doorbell = submission_doorbell;
-    answer->completion_doorbell = completion_doorbell;
-    answer->event_fd = event_fd;
+    if (!queue)
+        return;
+    answer->queue = queue->id;
+    answer->submission_doorbell = queue->submission_doorbell;
+    answer->completion_doorbell = queue->completion_doorbell;
+    answer->status = queue->status;
+    answer->event_fd = queue->event_fd;
 }
 
 void on_data(void *user, const struct core_error *error, const uint8_t *data, uint32_t value)
@@ -501,6 +507,7 @@ void check_clean(struct fixture *fixture)
     ck_assert_uint_eq(core_says.memory_bytes, 0);
     ck_assert_uint_eq(totals.pairs, 0);
     ck_assert_uint_eq(totals.mappings, 0);
+    ck_assert_uint_eq(totals.pages, 0);
     ck_assert_uint_eq(fixture->fake.pending, 0);
     core_each_function(fixture->core, check_named, fixture);
 }

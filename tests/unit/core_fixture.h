@@ -2,7 +2,8 @@
 /*
  * A core on the fake backend, with a clock that the test turns, two devices (ssd0, ssd1) and three tenants:
  * blue (uid 1001) has namespace 1 of each device, green (uid 1002) namespace 2, both share namespace 3 of
- * ssd0; grey (uid 1003) is not trusted. uid 1004 may act for blue and green.
+ * ssd0; green is not trusted, and relayed; grey (uid 1003) is not trusted, and yet to be direct. uid 1004 may
+ * act for blue and green.
  */
 #ifndef HOMI_TESTS_UNIT_CORE_FIXTURE_H
 #define HOMI_TESTS_UNIT_CORE_FIXTURE_H
@@ -24,14 +25,15 @@ struct answer {
     struct core_error error;
     char lease[CORE_NAME_BYTES];
     char functions[CORE_LEASE_DEVICES_MAX][CORE_NAME_BYTES];
-    int device_fd;
+    int device_fd, page_fd;
+    bool relayed;
     size_t function_count, namespace_count;
     char node[HW_NODE_BYTES]; /* the first one; empty: none */
     uint16_t queue_pairs;
     uint32_t region;
     uint64_t iova;
     uint16_t queue;
-    uint32_t submission_doorbell, completion_doorbell, value;
+    uint32_t submission_doorbell, completion_doorbell, status, value;
     int event_fd;
     uint8_t first_byte;
 };
@@ -50,7 +52,7 @@ struct fixture {
     struct core_config config;
     struct core *core;
     uint64_t now, timer_at;
-    unsigned events[CORE_EVENT_NAMESPACE_CHANGED + 1];
+    unsigned events[CORE_EVENT_QUEUE_FAILED + 1];
     char last_text[HW_REASON_BYTES];
     bool stopped;
     int kept;                                                  /* leases whose keeper is watched */
@@ -83,8 +85,7 @@ void end_with(struct fixture *fixture, struct core_client *client); /* the last 
 void on_plain(void *user, const struct core_error *error);
 void on_attach(void *user, const struct core_error *error, const struct core_grant *grant);
 void on_region(void *user, const struct core_error *error, uint32_t region, uint64_t iova);
-void on_queue(void *user, const struct core_error *error, uint16_t id, uint32_t submission_doorbell,
-              uint32_t completion_doorbell, int event_fd);
+void on_queue(void *user, const struct core_error *error, const struct core_queue_grant *queue);
 void on_data(void *user, const struct core_error *error, const uint8_t *data, uint32_t value);
 
 /* The public state of a function of a device; its reason in *ret_reason when not NULL ("" for none). */

@@ -173,7 +173,8 @@ static void do_close(struct hw_function *function)
 {
     function->open = false;
     memset(function->pairs, 0, sizeof(function->pairs));
-    function->pair_count = function->mapping_count = 0;
+    memset(function->pages, 0, sizeof(function->pages));
+    function->pair_count = function->mapping_count = function->page_count = 0;
 }
 
 static int do_map(struct hw_function *function, uint64_t iova, uint64_t bytes)
@@ -232,6 +233,8 @@ static int do_create(struct hw_function *function, const struct hw_queue_pair *p
         complain(fake, "queue pair %u made twice", pair->id);
     if (!is_mapped(function, pair->submission_iova) || !is_mapped(function, pair->completion_iova))
         complain(fake, "queue pair %u outside of mapped memory", pair->id);
+    if (pair->page && pair->page->function != function)
+        complain(fake, "queue pair %u behind a page of doorbells that is not there", pair->id);
     for (unsigned id = 1; id < FAKE_PAIRS_MAX; id++) {
         if (pair->vector && function->pairs[id].id && function->pairs[id].vector == pair->vector)
             complain(fake, "vector %u given twice", pair->vector);
@@ -630,6 +633,53 @@ static int event_fd(struct hw_function *function, uint16_t vector)
     return 200 + 10 * (int)function->index + vector;
 }
 
+static int page_new(struct hw_function *function, struct hw_page **ret_page)
+{
+    struct fake *fake = function->device->fake;
+
+    if (!function->open)
+        complain(fake, "a page of doorbells on a function that is not open");
+    if (fake->fail_page)
+        return fake->fail_page;
+    for (unsigned i = 0; i < FAKE_PAGES_MAX; i++) {
+        if (function->pages[i].function)
+            continue;
+        function->pages[i].function = function;
+        function->page_count++;
+        *ret_page = &function->pages[i];
+        return 0;
+    }
+    return -ENOMEM;
+}
+
+static void page_free(struct hw_page *page)
+{
+    struct hw_function *function = page->function;
+
+    if (!function)
+        abort();
+    for (unsigned id = 0; id < FAKE_PAIRS_MAX; id++) {
+        if (function->pairs[id].id && function->pairs[id].page == page)
+            complain(function->device->fake, "page of doorbells freed under live queue pair %u", id);
+    }
+    page->function = NULL;
+    function->page_count--;
+}
+
+static void page_info(const struct hw_page *page, struct hw_page_info *ret_info)
+{
+    if (!page->function)
+        abort();
+    *ret_info = (struct hw_page_info){
+        .fd = 300 + (int)page->function->index, .wake_fd = 400, .bytes = 4096, .wake_offset = 0};
+}
+
+static void page_queue(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue)
+{
+    (void)page;
+    *ret_queue = (struct hw_page_queue){64u * id, 64u * id + 4, 64u * id + 8};
+}
+
 static void map(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
                 hw_done done, void *user)
 {
@@ -745,6 +795,10 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .close = close_function,
                               .device_fd = device_fd,
                               .event_fd = event_fd,
+                              .page_new = page_new,
+                              .page_free = page_free,
+                              .page_info = page_info,
+                              .page_queue = page_queue,
                               .map = map,
                               .unmap = unmap,
                               .create_queue_pair = create_queue_pair,
@@ -776,6 +830,7 @@ struct fake_totals fake_totals(const struct fake *fake)
             totals.attached += (unsigned)__builtin_popcount(function->attached);
             totals.pairs += function->pair_count;
             totals.mappings += function->mapping_count;
+            totals.pages += function->page_count;
             totals.open += function->open;
         }
     }

@@ -15,6 +15,7 @@
 #define FAKE_NAMESPACES_MAX 8
 #define FAKE_PAIRS_MAX      16
 #define FAKE_MAPPINGS_MAX   64
+#define FAKE_PAGES_MAX      64
 
 enum fake_operation {
     FAKE_PROBE,
@@ -41,6 +42,11 @@ enum fake_operation {
     FAKE_OPERATIONS,
 };
 
+/* A page of doorbells. */
+struct hw_page {
+    struct hw_function *function; /* NULL: not made, or freed */
+};
+
 struct fake_mapping {
     uint64_t iova, bytes;
 };
@@ -55,7 +61,8 @@ struct hw_function {
     unsigned attached; /* bit mask of the device's namespaces */
     struct hw_queue_pair pairs[FAKE_PAIRS_MAX];
     struct fake_mapping mappings[FAKE_MAPPINGS_MAX];
-    unsigned mapping_count, pair_count, opens;
+    struct hw_page pages[FAKE_PAGES_MAX];
+    unsigned mapping_count, pair_count, page_count, opens;
     bool viable;
     bool on_loan;
     struct hw_loan loan; /* as the core last gave it */
@@ -86,6 +93,7 @@ struct fake {
     unsigned fail_kind;              /* bit mask of operations that fail, always */
     int fail_kind_error;
     uint16_t fail_status;
+    int fail_page;       /* making a page of doorbells ends so; 0: it does not */
     char complaint[160]; /* the first one; empty: none */
 };
 
@@ -108,7 +116,7 @@ const char *fake_operation_name(enum fake_operation operation);
 /* How many namespaces are attached to VFs, queue pairs and mappings live, and VFs are open, on all devices.
  */
 struct fake_totals {
-    unsigned attached, pairs, mappings, open;
+    unsigned attached, pairs, mappings, pages, open;
 };
 struct fake_totals fake_totals(const struct fake *fake);
 /* What the hardware does unasked: the state changes, and the core is not told yet. */

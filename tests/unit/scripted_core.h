@@ -87,6 +87,7 @@ static inline void grant(core_attach_done done, void *user)
         .device = "ssd0",
         .info = &info,
         .device_fd = core.device_fd,
+        .wake_fd = -1,
         .queue_pairs = 3,
         .namespaces = namespaces,
         .namespace_shared = shared,
@@ -147,7 +148,11 @@ void core_create_queue_pair(struct core_client *client, const struct core_queue_
 {
     (void)client;
     core.asked++;
-    done(user, &core.error, 1, 0x1008, 0x100c, request->interrupt ? core.device_fd : -1);
+    const struct core_queue_grant queue = {.id = 1,
+                                           .submission_doorbell = 0x1008,
+                                           .completion_doorbell = 0x100c,
+                                           .event_fd = request->interrupt ? core.device_fd : -1};
+    done(user, &core.error, core.error.code ? NULL : &queue);
 }
 
 void core_delete_queue_pair(struct core_client *client, const char *lease, const char *function, int64_t id,

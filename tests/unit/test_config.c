@@ -82,7 +82,8 @@ START_TEST(values_arrive_resolved)
     write_file(
         "homid.conf",
         "{ // the lot\n"
-        "\"adminGroup\": \"root\", \"logLevel\": \"debug\", \"retrySeconds\": 3,\n"
+        "\"adminGroup\": \"root\", \"logLevel\": \"debug\", \"retrySeconds\": 3, \"relay\": {\"cores\": [3, "
+        "1]},\n"
         "\"devices\": [{\"name\": \"ssd0\", \"serial\": \"S1\", \"virtualFunctions\": 4, \"queuePairs\": "
         "3},\n"
         " {\"name\": \"ssd1\", \"address\": \"0000:01:00.0\", \"virtualFunctions\": 2, \"interrupts\": 1}],\n"
@@ -95,6 +96,9 @@ START_TEST(values_arrive_resolved)
     ck_assert_uint_eq(config->admin_group, 0);
     ck_assert_int_eq(config->log_level, LOG_DEBUG);
     ck_assert_uint_eq(config->core.retry_seconds, 3);
+    ck_assert_uint_eq(config->relay_core_count, 2);
+    ck_assert_uint_eq(config->relay_cores[0], 3);
+    ck_assert_uint_eq(config->relay_cores[1], 1);
     ck_assert_uint_eq(config->core.device_count, 2);
     const struct core_device_config *device = config->core.devices;
     ck_assert_str_eq(device[0].serial, "S1");
@@ -107,6 +111,7 @@ START_TEST(values_arrive_resolved)
     ck_assert_uint_eq(config->core.tenant_count, 1);
     const struct core_tenant_config *tenant = config->core.tenants;
     ck_assert(tenant->trusted);
+    ck_assert(tenant->direct);
     ck_assert_uint_eq(tenant->uid_count, 2);
     ck_assert_uint_eq(tenant->uids[0], 0);
     ck_assert_uint_eq(tenant->uids[1], 1001);
@@ -122,6 +127,30 @@ START_TEST(values_arrive_resolved)
     ck_assert_uint_eq(tenant->memory_bytes_max, 64u << 20);
     ck_assert_uint_eq(tenant->queue_pairs_max, 9);
     ck_assert_uint_eq(tenant->functions_max, 1);
+    config_free(config);
+}
+END_TEST
+
+/* trusted, delegation: whether it is direct. */
+static const struct {
+    const char *keys;
+    bool direct;
+} delegations[] = {
+    {"", false},
+    {", \"trusted\": false", false},
+    {", \"trusted\": true", true},
+    {", \"trusted\": true, \"delegation\": \"relayed\"", false},
+    {", \"delegation\": \"direct\"", true}, /* which then needs a device that confines it */
+};
+
+START_TEST(who_is_direct)
+{
+    char text[256];
+    snprintf(text, sizeof text, "{\"tenants\": [{\"name\": \"t\"%s}]}", delegations[_i].keys);
+    write_file("homid.conf", text);
+    struct config *config = load();
+    ck_assert_int_eq(config->core.tenants[0].direct, delegations[_i].direct);
+    ck_assert_uint_eq(config->relay_core_count, 0);
     config_free(config);
 }
 END_TEST
@@ -187,6 +216,12 @@ static const struct {
     {"{\"tenantSocket\": \"run/x\"}", ":1: tenantSocket: ", "absolute path"},
     {"{\"adminGroup\": \"no-such-group-here\"}", ":1: adminGroup: ", "there is no group"},
     {"{\"tenants\": [{\"name\": \"t\",\n\"trusted\": 1}]}", ":2: tenants[t].trusted: ", "true or false"},
+    {"{\"tenants\": [{\"name\": \"t\",\n\"delegation\": \"indirect\"}]}",
+     ":2: tenants[t].delegation: ", "must be direct or relayed"},
+    {"{\"relay\": {\"cores\": [0,\n1024]}}", ":2: relay.cores[1]: ", "0 to 1023"},
+    {"{\"relay\": {\"cores\": [2,\n2]}}", ":2: relay.cores[1]: ", "there twice"},
+    {"{\"relay\": {\"cores\": [0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}}",
+     ":1: relay.cores: ", "at most 16"},
     {"{\"tenants\": [{\"name\": \"t\",\n\"users\": [\"root\",\n\"no-such-user-here\"]}]}",
      ":3: tenants[t].users[1]: ", "there is no user"},
     {"{\"tenants\": [{\"name\": \"t\", \"users\": [\"root\", 0]}]}",
@@ -266,6 +301,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, everything_has_a_default);
     tcase_add_test(tcase, values_arrive_resolved);
+    tcase_add_loop_test(tcase, who_is_direct, 0, sizeof delegations / sizeof delegations[0]);
     tcase_add_test(tcase, fragments_are_laid_over_in_order);
     tcase_add_loop_test(tcase, what_is_wrong_is_named_with_its_line, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tcase, fragments_are_named);

@@ -112,15 +112,14 @@ static void on_unregistered(void *user, const struct core_error *error)
                                process->other_id[slot]);
 }
 
-static void on_created(void *user, const struct core_error *error, uint16_t id, uint32_t submission_doorbell,
-                       uint32_t completion_doorbell, int event_fd)
+static void on_created(void *user, const struct core_error *error, const struct core_queue_grant *queue)
 {
     const struct process *process = process_of(user);
     size_t slot = (size_t)((struct answer *)user - process->pairs);
 
-    on_queue(user, error, id, submission_doorbell, completion_doorbell, event_fd);
+    on_queue(user, error, queue);
     if (!error->code)
-        reference_created(&world.reference, number_of(process), process->pair_leases[slot], id);
+        reference_created(&world.reference, number_of(process), process->pair_leases[slot], queue->id);
 }
 
 static void on_deleted(void *user, const struct core_error *error)

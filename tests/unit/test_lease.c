@@ -176,21 +176,6 @@ START_TEST(a_lease_whose_doorbells_cannot_be_mapped_is_given_back)
 }
 END_TEST
 
-START_TEST(a_relayed_function_is_told_but_not_driven)
-{
-    char *at = strstr(fixture.grant, "\"direct\",\"deviceFd\":0"), rest[sizeof(fixture.grant)];
-    struct homi_lease *lease = NULL;
-    struct homi_queue_pair *pair = NULL;
-
-    strcpy(rest, at + strlen("\"direct\",\"deviceFd\":0"));
-    strcat(strcpy(at, "\"relayed\""), rest);
-    client_start_with(fixture.grant);
-    ck_assert_int_eq(homi_attach(fixture.homi, NULL, &lease), 0);
-    ck_assert(homi_lease_function(lease, 0)->relayed);
-    ck_assert_int_eq(homi_queue_pair_new(lease, NULL, &pair), -ENOTSUP);
-}
-END_TEST
-
 /* ---- memory ---- */
 
 START_TEST(memory_is_sealed_populated_and_mapped)
@@ -544,7 +529,6 @@ static void add_lease_tests(Suite *suite)
     tcase_add_test(cases, two_functions_do_not_share_a_descriptor);
     tcase_add_test(cases, a_refusal_with_descriptors_is_a_breach);
     tcase_add_test(cases, a_lease_whose_doorbells_cannot_be_mapped_is_given_back);
-    tcase_add_test(cases, a_relayed_function_is_told_but_not_driven);
     tcase_add_test(cases, memory_is_sealed_populated_and_mapped);
     tcase_add_test(cases, memory_of_the_caller_is_mapped_where_it_says);
     tcase_add_test(cases, memory_refused_leaves_nothing);

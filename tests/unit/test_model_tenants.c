@@ -21,6 +21,7 @@ enum {
     FUNCTIONS = 2,
     WAIT_MILLISECONDS = 10000,
     KILLS = 20,
+    RELAY_KILLS = 10,
 };
 
 #define SSDS_MAX 8
@@ -48,7 +49,7 @@ static void write_config(void)
 {
     FILE *file = fopen(config_path, "w");
     static const char tenant[] =
-        "{\"name\":\"%s\",\"trusted\":true,\"users\":[%u],\"devices\":[%s],\"namespaces\":["
+        "{\"name\":\"%s\",\"trusted\":%s,\"users\":[%u],\"devices\":[%s],\"namespaces\":["
         "{\"device\":\"ssd0\",\"id\":%u}%s],\"virtualFunctionsMax\":8,\"queuePairsMax\":16,"
         "\"memoryMax\":\"64M\",\"connectionsMax\":32,\"regionsMax\":32,\"waitingMax\":8}";
     char names[96] = "\"ssd0\"";
@@ -63,9 +64,9 @@ static void write_config(void)
     for (unsigned i = 1; i < ssds; i++)
         snprintf(names + strlen(names), sizeof(names) - strlen(names), ",\"ssd%u\"", i);
     fprintf(file, "],\"tenants\":[");
-    fprintf(file, tenant, "blue", (unsigned)getuid(), names, 1u, ",{\"device\":\"ssd0\",\"id\":3}");
+    fprintf(file, tenant, "blue", "true", (unsigned)getuid(), names, 1u, ",{\"device\":\"ssd0\",\"id\":3}");
     fputc(',', file);
-    fprintf(file, tenant, "green", (unsigned)getuid(), "\"ssd0\"", 2u, "");
+    fprintf(file, tenant, "green", "false", (unsigned)getuid(), "\"ssd0\"", 2u, "");
     fprintf(file, "]}\n");
     ck_assert_int_eq(fclose(file), 0);
 }
@@ -88,8 +89,8 @@ static void start_homid(void)
     }
 }
 
-/* The model process among homid's children. */
-static pid_t find_model(void)
+/* A process among homid's children, by its name; 0: it is not there (any more). */
+static pid_t find_child(const char *name)
 {
     DIR *processes = opendir("/proc");
     struct dirent *entry;
@@ -104,11 +105,32 @@ static pid_t find_model(void)
         if (!file)
             continue;
         if (fgets(text, sizeof(text), file) && sscanf(text, "%*d (%63[^)]) %*c %d", command, &parent) == 2 &&
-            parent == homid)
+            parent == homid && strcmp(command, name) == 0)
             found = pid;
         fclose(file);
     }
     closedir(processes);
+    return found;
+}
+
+static void pause_milliseconds(long milliseconds)
+{
+    const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+/* A process that was started has its name a moment later. */
+static pid_t wait_for_child(const char *name)
+{
+    pid_t found = 0;
+
+    for (unsigned i = 0; i < 1000 && !found; i++) {
+        found = find_child(name);
+        if (!found)
+            pause_milliseconds(10);
+    }
+    ck_assert_int_gt(found, 0);
     return found;
 }
 
@@ -124,13 +146,6 @@ static unsigned long cpu_ticks(pid_t pid)
         fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel), 2);
     fclose(file);
     return user + kernel;
-}
-
-static void pause_milliseconds(long milliseconds)
-{
-    const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
-
-    nanosleep(&time, NULL);
 }
 
 static struct homi *connect_homid(void)
@@ -178,8 +193,7 @@ static void set_up_with(unsigned count)
     write_config();
     start_homid();
     homi_close(connect_homid());
-    model = find_model();
-    ck_assert_int_gt(model, 0);
+    model = wait_for_child("homid-model");
 }
 
 static void set_up(void)
@@ -201,7 +215,8 @@ static void tear_down(void)
     ck_assert_int_eq(waitpid(homid, &status, 0), homid);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "homid ended with 0x%x", (unsigned)status);
     ck_assert_int_eq(kill(model, SIGTERM), 0);
-    static const char *const files[] = {"homid.conf", "tenant.sock", "admin.sock", "homi/model.sock"};
+    static const char *const files[] = {"homid.conf", "tenant.sock", "admin.sock", "homi/model.sock",
+                                        "homi/relay.sock"};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
         unlink(path);
@@ -357,12 +372,12 @@ static void leave_check(void)
     }
 }
 
-static void work_until_killed(int ready)
+static void work_until_killed(int ready, bool relayed)
 {
     struct tenant tenant;
 
     leave_check();
-    tenant_open(&tenant, "blue", 1, false);
+    tenant_open(&tenant, relayed ? "green" : "blue", relayed ? 2 : 1, false);
     if (write(ready, "", 1) != 1)
         _exit(1);
     for (;;)
@@ -380,7 +395,7 @@ START_TEST(killed_tenants_give_everything_back)
         pid_t pid = fork();
         if (pid == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-            work_until_killed(ready[1]);
+            work_until_killed(ready[1], i % 2);
         }
         ck_assert_int_eq(read(ready[0], &byte, 1), 1);
         pause_milliseconds(i % 5);
@@ -410,6 +425,86 @@ START_TEST(nothing_runs_without_work)
     ck_assert_uint_le(cpu_ticks(model) - before, 2); /* hundredths of a second */
     write_and_verify(&tenant, 2);
     ck_assert_uint_gt(homi_queue_wakes(homi_queue_pair_queue(tenant.pair)), 0);
+    tenant_close(&tenant);
+}
+END_TEST
+
+START_TEST(a_relay_runs_only_for_work)
+{
+    struct tenant tenant;
+
+    tenant_open(&tenant, "green", 2, false);
+    write_and_verify(&tenant, 1);
+    pid_t relay = wait_for_child("homid-relay");
+    pause_milliseconds(100);
+    unsigned long before = cpu_ticks(relay);
+    pause_milliseconds(1500);
+    ck_assert_uint_le(cpu_ticks(relay) - before, 2);
+    write_and_verify(&tenant, 2);
+    ck_assert_uint_gt(homi_queue_wakes(homi_queue_pair_queue(tenant.pair)), 0);
+    tenant_close(&tenant);
+}
+END_TEST
+
+static void kill_relays(void)
+{
+    for (unsigned i = 0; i < RELAY_KILLS; i++) {
+        kill(wait_for_child("homid-relay"), SIGKILL);
+        pause_milliseconds(20 + i % 7 * 15);
+    }
+}
+
+START_TEST(a_killed_relay_loses_nothing)
+{
+    struct tenant tenant;
+    unsigned rounds = 0;
+    int status;
+
+    tenant_open(&tenant, "green", 2, false);
+    pid_t killer = fork();
+    if (killer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        kill_relays();
+        _exit(0);
+    }
+    while (waitpid(killer, &status, WNOHANG) == 0)
+        write_and_verify(&tenant, rounds++);
+    ck_assert_int_eq(status, 0);
+    ck_assert_uint_gt(rounds, 1);
+    write_and_verify(&tenant, rounds);
+    ck_assert_uint_eq(homi_queue_spurious(homi_queue_pair_queue(tenant.pair)), 0);
+    tenant_close(&tenant);
+}
+END_TEST
+
+/* What its process writes to a doorbell ends that queue pair, says so, and ends nothing else. */
+START_TEST(a_nonsense_doorbell_ends_its_queue_pair)
+{
+    const struct homi_queue_options options = {.entries = 32};
+    struct homi_queue_pair *bad = NULL;
+    struct homi_event event = {0};
+    struct tenant tenant;
+    int r = 0;
+
+    tenant_open(&tenant, "green", 2, false);
+    ck_assert_int_eq(homi_queue_pair_new(tenant.lease, &options, &bad), 0);
+    ck_assert_int_ge(homi_event_fd(tenant.homi), 0);
+    struct homi_queue *queue = homi_queue_pair_queue(bad);
+    ck_assert_int_eq(homi_queue_health(queue), 0);
+    homi_queue_ring(queue, queue->sq_doorbell, 32);
+    for (unsigned i = 0; i < 1000 && homi_queue_health(queue) == 0; i++)
+        pause_milliseconds(10);
+    ck_assert_int_eq(homi_queue_health(queue), -EIO);
+    for (unsigned i = 0; i < 1000 && r == 0; i++) {
+        r = homi_event_next(tenant.homi, &event);
+        if (r == 0)
+            pause_milliseconds(10);
+    }
+    ck_assert_int_eq(r, 1);
+    ck_assert_int_eq(event.kind, HOMI_EVENT_QUEUE_PAIR_FAILED);
+    ck_assert_ptr_nonnull(strstr(event.reason, "32 was written to its submission doorbell"));
+    write_and_verify(&tenant, 1);
+    homi_queue_pair_free(bad);
     tenant_close(&tenant);
 }
 END_TEST
@@ -475,6 +570,9 @@ int main(void)
     tcase_add_test(tcase, two_tenants_do_not_meet);
     tcase_add_test(tcase, killed_tenants_give_everything_back);
     tcase_add_test(tcase, nothing_runs_without_work);
+    tcase_add_test(tcase, a_relay_runs_only_for_work);
+    tcase_add_test(tcase, a_killed_relay_loses_nothing);
+    tcase_add_test(tcase, a_nonsense_doorbell_ends_its_queue_pair);
     tcase_add_test(tcase, the_model_outlives_homid);
     tcase_add_test(tcase, a_null_namespace_moves_nothing);
     suite_add_tcase(suite, tcase);

@@ -242,7 +242,7 @@ START_TEST(an_answer_is_given_again_with_its_descriptor)
     ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
     ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 0);
     say(fd, call);
-    ck_assert_heard(fd, "\"delegation\":\"relayed\"");
+    ck_assert_heard(fd, "\"lease\":\"l1\"");
     ck_assert_uint_eq(core.asked, 2);
     free(first);
     close(pipe_fds[0]);

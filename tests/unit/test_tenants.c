@@ -23,6 +23,7 @@ static struct core_device_config device = {
     .name = (char[]){"ssd0"}, .serial = (char[]){"serial0"}, .functions = 4, .queue_pairs = 3};
 static struct core_tenant_config blue = {.name = (char[]){"blue"},
                                          .trusted = true,
+                                         .direct = true,
                                          .uids = uids,
                                          .uid_count = 1,
                                          .devices = all_devices,
@@ -280,7 +281,7 @@ START_TEST(quotas_hold)
 }
 END_TEST
 
-START_TEST(an_untrusted_tenant_is_refused)
+START_TEST(a_tenant_that_is_direct_and_not_trusted_is_refused)
 {
     blue.trusted = false;
     int fd = dial(API_TENANT);
@@ -385,7 +386,7 @@ int main(void)
     tcase_add_test(tcase, a_tenant_comes_and_goes);
     tcase_add_test(tcase, strangers_get_nothing);
     tcase_add_test(tcase, quotas_hold);
-    tcase_add_test(tcase, an_untrusted_tenant_is_refused);
+    tcase_add_test(tcase, a_tenant_that_is_direct_and_not_trusted_is_refused);
     tcase_add_test(tcase, a_connection_may_end_anywhere);
     tcase_add_test(tcase, killed_processes_give_everything_back);
     tcase_add_test(tcase, an_operator_reserves_and_frees);

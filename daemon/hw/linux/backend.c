@@ -391,6 +391,7 @@ static void linux_free(struct hw_backend *interface)
         function_free(function);
     while ((device = TAILQ_FIRST(&backend->devices)))
         linux_device_free(device);
+    relay_link_free(backend->relay);
     helper_pool_free(backend->pool);
     while ((operation = TAILQ_FIRST(&backend->operations))) {
         TAILQ_REMOVE(&backend->operations, operation, link);
@@ -420,6 +421,11 @@ static const struct hw_backend template = {
     .device_fd = linux_device_fd,
     .event_fd = linux_event_fd,
     .wake_fd = linux_wake_fd,
+    .use_relay = linux_use_relay,
+    .page_new = linux_page_new,
+    .page_free = relay_page_free,
+    .page_info = relay_page_info,
+    .page_queue = relay_page_queue,
     .map = linux_map,
     .unmap = linux_unmap,
     .create_queue_pair = linux_create_queue_pair,

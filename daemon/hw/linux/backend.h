@@ -13,6 +13,7 @@
 #include "daemon/hw/backend.h"
 #include "daemon/hw/linux/controller.h"
 #include "daemon/hw/linux/jobs.h"
+#include "daemon/hw/relay.h"
 
 struct operation;
 struct uevents;
@@ -26,6 +27,7 @@ struct linux_backend {
     struct event *watch;            /* looks at every opened function now and then */
     struct uevents *uevents;        /* what happens to devices is told by the kernel, */
     struct model_news_reader *news; /* or by the software SSD */
+    struct relay_link *relay;       /* NULL: nobody is relayed */
     TAILQ_HEAD(, operation) operations;
     TAILQ_HEAD(, hw_device) devices;
     TAILQ_HEAD(, hw_function) functions;
@@ -66,6 +68,7 @@ struct hw_function {
     struct helper_lane lane; /* open, map, unmap and release, in order */
     struct controller controller;
     struct admin_queue *queue;
+    struct relay_port *port; /* NULL: nobody is relayed on it */
     struct hw_function_info info;
     unsigned events_max;     /* Asynchronous Event Requests that it takes */
     uint32_t events_offered; /* OAES */
@@ -97,6 +100,11 @@ void function_memory_free(struct hw_function *function);
 void linux_map(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
                hw_done done, void *user);
 void linux_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, hw_done done, void *user);
+
+/* ---- relayed.c: functions whose doorbells the relay forwards ---- */
+
+int linux_use_relay(struct hw_backend *backend, const struct hw_relay_config *config);
+int linux_page_new(struct hw_function *function, struct hw_page **ret_page);
 
 /* ---- command.c: commands on the admin queue, with deadlines ---- */
 

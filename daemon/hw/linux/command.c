@@ -49,6 +49,8 @@ void command_end_later(struct command *command, int error, const char *reason)
              command->what ? command->what : "admin command", reason);
     if (function->queue)
         admin_queue_forget(function->queue, command);
+    if (function->port)
+        relay_cancel(function->port, command);
     TAILQ_REMOVE(&function->commands, command, link);
     TAILQ_INSERT_TAIL(&function->ended, command, link);
     event_active(function->attention, EV_TIMEOUT, 0);

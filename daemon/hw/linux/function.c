@@ -26,6 +26,7 @@ void function_free(struct hw_function *function)
         if (events[i])
             event_free(events[i]);
     }
+    relay_port_free(function->port);
     controller_fini(&function->controller);
     commands_free(function);
     admin_queue_free(function->queue);
@@ -44,6 +45,8 @@ void function_fail_later(struct hw_function *function, const char *reason)
         return;
     function->failed = true;
     snprintf(function->reason, sizeof(function->reason), "%s", reason);
+    if (function->port)
+        relay_port_fail(function->port);
     event_active(function->attention, EV_TIMEOUT, 0);
 }
 
@@ -198,8 +201,20 @@ static void on_disabled(void *user, int error, const char *reason)
     release(function);
 }
 
+/* The relay does not touch the VF any more, and has unmapped it; or it is stuck, and opening the VF again
+ * will tell. */
+static void on_unrelayed(void *user, int error)
+{
+    struct hw_function *function = user;
+    (void)error;
+
+    controller_disable(&function->controller, on_disabled, function);
+}
+
 static void shut_down(struct hw_function *function, const char *reason)
 {
+    struct relay_port *port = function->port;
+
     struct event *const events[] = {function->on_interrupt, function->on_request, function->on_error};
 
     function->state = FUNCTION_CLOSING;
@@ -209,7 +224,11 @@ static void shut_down(struct hw_function *function, const char *reason)
             event_del(events[i]);
     }
     event_del(function->backstop);
-    controller_disable(&function->controller, on_disabled, function);
+    function->port = NULL;
+    if (port)
+        relay_port_close(port, on_unrelayed, function);
+    else
+        on_unrelayed(function, 0);
 }
 
 void linux_close(struct hw_function *function, hw_done done, void *user)

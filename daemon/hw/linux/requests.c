@@ -46,6 +46,8 @@ static void on_rolled_back(struct command *command, const struct admin_completio
 static void on_submission_created(struct command *command, const struct admin_completion *completion)
 {
     if (command_take(command, completion) == 0 || completion->status == 0) {
+        if (command->pair.page && !command->result.error)
+            relay_queue_add(command->pair.page, command->pair.id, command->pair.entries);
         command_end(command);
         return;
     }
@@ -81,6 +83,8 @@ void linux_create_queue_pair(struct hw_function *function, const struct hw_queue
     }
     command->pair = *pair;
     function->in_use = true;
+    if (pair->page)
+        relay_queue_prepare(pair->page, pair->id);
     struct admin_command create = queue_command(nvme_admin_create_cq, pair->id);
     create.dword10 |= (pair->entries - 1) << 16;
     create.dword11 = CONTIGUOUS;
@@ -115,13 +119,34 @@ static void on_submission_deleted(struct command *command, const struct admin_co
     command_submit(command, "Delete I/O Completion Queue", &delete, on_completion_deleted);
 }
 
+static void delete_submission(struct command *command)
+{
+    const struct admin_command delete = queue_command(nvme_admin_delete_sq, command->pair.id);
+
+    command_submit(command, "Delete I/O Submission Queue", &delete, on_submission_deleted);
+}
+
+static void on_unrelayed(void *user, int error)
+{
+    struct command *command = user;
+
+    if (error)
+        command_end_later(command, error, "the doorbell relay does not let go of it");
+    else
+        delete_submission(command);
+}
+
+/* The relay comes first: a doorbell that it still forwarded could be that of the next queue pair. */
 void linux_delete_queue_pair(struct hw_function *function, uint16_t id, hw_done done, void *user)
 {
     struct command *command = command_new(function, done, user);
-    const struct admin_command delete = queue_command(nvme_admin_delete_sq, id);
 
     command->pair.id = id;
-    command_submit(command, "Delete I/O Submission Queue", &delete, on_submission_deleted);
+    command->what = "Delete I/O Submission Queue";
+    if (function->port && relay_queue_there(function->port, id))
+        relay_queue_remove(function->port, id, on_unrelayed, command);
+    else
+        delete_submission(command);
 }
 
 /* ---- what tenants may ask ---- */

@@ -196,8 +196,7 @@ struct homi_queue_options {
 
 /*
  * Creates a queue pair in memory of its own, out of the lease's pool. options may be NULL. Returns 0, a
- * refusal, or a negative errno: -EINVAL for a function that the lease has not, -ENOTSUP for a relayed
- * function, which this version does not drive.
+ * refusal, or a negative errno: -EINVAL for a function that the lease has not.
  */
 int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_options *options,
                         struct homi_queue_pair **ret_pair);
@@ -250,6 +249,7 @@ enum homi_event_kind {
     HOMI_EVENT_FUNCTION_RESET,
     HOMI_EVENT_FUNCTION_FAILED,
     HOMI_EVENT_NAMESPACE_CHANGED,
+    HOMI_EVENT_QUEUE_PAIR_FAILED, /* what the process wrote to its doorbells cannot be; it is deleted */
 };
 
 struct homi_event {

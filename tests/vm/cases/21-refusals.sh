@@ -3,6 +3,7 @@
 # bad memory, bad depth, bad descriptors, broken messages, peers that are slow or never read.
 # timeout: 240
 write_config
+echo '{ "tenants": [{ "name": "amber", "delegation": "direct" }] }' >/etc/homi/homid.conf.d/50-direct.conf
 start_homid
 refused_with 'TenantNotPermitted' as_user red tenant-verify --tenant blue --mode none
 refused_with 'TenantAmbiguous' as_user red tenant-verify --mode none
