@@ -3,8 +3,8 @@
 # leaves no counts behind counts as one failure. Usage: check.sh RESULTS (from the top of the tree, as root)
 set -uo pipefail
 results=$1
-suites=(lint unit hostile operator instructions packages vm)
-declare -A targets=([lint]=lint [unit]=check-unit [hostile]=check-hostile [operator]=check-operator [instructions]=check-instructions [packages]=check-packages [vm]=check-vm)
+suites=(lint unit hostile operator instructions spin packages vm)
+declare -A targets=([lint]=lint [unit]=check-unit [hostile]=check-hostile [operator]=check-operator [instructions]=check-instructions [spin]=check-spin [packages]=check-packages [vm]=check-vm)
 
 tests/lib/install-deps.sh || exit 1
 rm -rf "$results"
