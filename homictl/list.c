@@ -22,6 +22,8 @@ const struct listing listing_devices = {
      {"TOTALVFS", LISTING_NUMBER, "functionsTotal", NULL},
      {"QUEUES/VF", LISTING_NUMBER, "queuePairsDesired", NULL},
      {"INTERRUPTS/VF", LISTING_NUMBER | LISTING_WIDE, "interruptsDesired", NULL},
+     {"DIRECT", LISTING_WORDS, "confinement", NULL},
+     {"WHY", LISTING_TEXT | LISTING_WIDE, "confinementReason", NULL},
      {"REASON", LISTING_TEXT, "reason", NULL},
      {0}},
 };
@@ -40,6 +42,8 @@ const struct listing listing_functions = {
      {"INTERRUPTS", LISTING_NUMBER, "interrupts", NULL},
      {"TENANT", LISTING_TEXT, "tenant", NULL},
      {"LEASE", LISTING_TEXT, "lease", NULL},
+     {"DIRECT", LISTING_WORDS | LISTING_WIDE, "confinement", NULL},
+     {"WHY", LISTING_TEXT | LISTING_WIDE, "confinementReason", NULL},
      {"REASON", LISTING_TEXT, "reason", NULL},
      {0}},
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,18 @@ static void append(char *cell, const char *separator, const char *text)
 
     if ((size_t)snprintf(cell + used, left, "%s%s", used ? separator : "", text) >= left)
         strcpy(cell + CELL_BYTES - 4, "...");
+}
+
+static void words_cell(char *cell, const char *name)
+{
+    size_t used = 0;
+
+    for (; *name && used < CELL_BYTES - 2; name++) {
+        if (isupper((unsigned char)*name))
+            cell[used++] = ' ';
+        cell[used++] = (char)tolower((unsigned char)*name);
+    }
+    cell[used] = '\0';
 }
 
 static void list_cell(char *cell, const struct listing_column *column, struct json_object *array)
@@ -83,6 +96,7 @@ static void fill_cell(char *cell, const struct listing_column *column, struct js
     switch (kind_of(column)) {
     case LISTING_TEXT:
     case LISTING_STATE: append(cell, "", json_object_get_string(value)); break;
+    case LISTING_WORDS: words_cell(cell, json_object_get_string(value)); break;
     case LISTING_NUMBER: snprintf(cell, CELL_BYTES, "%" PRId64, number); break;
     case LISTING_OF: snprintf(cell, CELL_BYTES, "%" PRId64 "/%" PRId64, number, other); break;
     case LISTING_YES: append(cell, "", json_object_get_boolean(value) ? "yes" : "no"); break;

@@ -10,6 +10,7 @@
 enum listing_kind {
     LISTING_TEXT,
     LISTING_STATE, /* a text, coloured by what it means */
+    LISTING_WORDS, /* of an enumeration: trustedOnly is shown as "trusted only" */
     LISTING_NUMBER,
     LISTING_OF,       /* key "/" other: "2/4" */
     LISTING_YES,      /* a boolean */

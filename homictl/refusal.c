@@ -23,7 +23,7 @@ static const struct refusal refusals[] = {
      "free the lease that holds it (`homictl list namespaces`), or make it shared in homid.conf"},
     {"QuotaExceeded", "the limit of {limit} {quota} is reached ({used} in use)",
      "give some back (`homictl list leases`, `homictl list tenants`), or raise the limit in homid.conf"},
-    {"TrustRequired", "{tenant} is to be direct and is not trusted",
+    {"TrustRequired", "{tenant} is to be direct and is not trusted, and the device does not confine it",
      "let it be relayed, or read about trust in homid.conf(5) before setting it"},
     {"NoVirtualFunctionFree", "every virtual function of {device} is taken",
      "see who holds them with `homictl list leases`, and end a reservation with `homictl vf free LEASE`"},

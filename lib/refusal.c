@@ -32,7 +32,7 @@ static const struct refusal refusals[] = {
     {HOMI_REFUSED_NAMESPACE_BUSY, TENANT "NamespaceBusy", "the namespace is attached elsewhere"},
     {HOMI_REFUSED_QUOTA, TENANT "QuotaExceeded", "over the tenant's quota"},
     {HOMI_REFUSED_TRUST_REQUIRED, TENANT "TrustRequired",
-     "the tenant is configured direct, and is not trusted"},
+     "the tenant is configured direct and not trusted, and the device does not confine it"},
     {HOMI_REFUSED_NO_VIRTUAL_FUNCTION, TENANT "NoVirtualFunctionFree",
      "every virtual function is taken; ask with a time to wait"},
     {HOMI_REFUSED_WAIT_EXPIRED, TENANT "WaitExpired", "no virtual function became free in time"},

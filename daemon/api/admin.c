@@ -23,6 +23,16 @@ static void append_text(json_object *array, const char *text)
 
 /* ---- views ---- */
 
+static void add_verdict(json_object *entry, const struct hw_verdict *verdict)
+{
+    static const char *const names[] = {
+        [HW_CONFINEMENT_UNKNOWN] = "unknown", [HW_TRUSTED_ONLY] = "trustedOnly", [HW_CONFINED] = "confined"};
+    if (!verdict)
+        return;
+    value_put_text(entry, "confinement", names[verdict->confinement]);
+    value_put_text(entry, "confinementReason", verdict->reason);
+}
+
 static void add_device(void *user, const struct core_device_view *view)
 {
     const struct core_device_config *config = view->config;
@@ -42,6 +52,7 @@ static void add_device(void *user, const struct core_device_view *view)
     value_put_integer(entry, "functionsTotal", info ? info->functions_total : 0);
     value_put_integer(entry, "queuePairsDesired", config->queue_pairs);
     value_put_integer(entry, "interruptsDesired", config->interrupts);
+    add_verdict(entry, view->verdict);
     value_append(user, entry);
 }
 
@@ -61,6 +72,7 @@ static void add_function(void *user, const struct core_function_view *view)
     value_put_integer(entry, "interrupts", view->interrupts);
     value_put_text(entry, "lease", view->lease);
     value_put_text(entry, "tenant", view->tenant);
+    add_verdict(entry, view->verdict);
     value_append(user, entry);
 }
 

@@ -200,10 +200,6 @@ static bool check_tenant(struct core_client *client, struct tenant *tenant, stru
 {
     if (!tenant)
         return false;
-    if (tenant->config->direct && !tenant->config->trusted) {
-        *error = error_refusal(CORE_REFUSED_TRUST_REQUIRED, tenant->name);
-        return false;
-    }
     return !client || quota_client_counted(client, tenant) ||
            !quota_exceeded(tenant, CORE_QUOTA_CONNECTIONS, 1, error);
 }

@@ -109,7 +109,8 @@ static const char *refusal_text(int code)
         [CORE_REFUSED_NAMESPACE_NOT_ALLOWED] = "namespace not allowed",
         [CORE_REFUSED_NAMESPACE_BUSY] = "namespace busy",
         [CORE_REFUSED_QUOTA] = "over quota",
-        [CORE_REFUSED_TRUST_REQUIRED] = "the tenant is direct and not trusted",
+        [CORE_REFUSED_TRUST_REQUIRED] =
+            "the tenant is direct and not trusted, and the device does not confine it",
         [CORE_REFUSED_NO_FUNCTION_FREE] = "no function free",
         [CORE_REFUSED_WAIT_EXPIRED] = "no function became free in time",
         [CORE_REFUSED_DEVICE_UNAVAILABLE] = "device unavailable",

@@ -277,6 +277,7 @@ struct core_device_view {
     const struct hw_device_info *info; /* NULL while never probed */
     const char *state, *reason;        /* state as in io.homi.Admin; reason NULL when there is none */
     unsigned functions_ready, functions_leased;
+    const struct hw_verdict *verdict; /* the worst of its functions'; NULL while none was examined */
 };
 
 struct core_function_view {
@@ -286,6 +287,7 @@ struct core_function_view {
     uint16_t controller_id;
     int iommu_group; /* -1 unknown */
     unsigned queue_pairs, queue_pairs_used, interrupts;
+    const struct hw_verdict *verdict; /* NULL: it was not examined */
 };
 
 struct core_holder_view {

@@ -56,6 +56,7 @@ void function_fini(struct function *function)
 static bool opened_and_idle(enum function_state state)
 {
     switch (state) {
+    case FS_EXAMINING:
     case FS_INSPECTING:
     case FS_READY:
     case FS_ATTACHING:
@@ -194,6 +195,7 @@ static void enter(struct function *function, enum function_state next)
             lease_part_closed(function);
         function_attachments_free(function);
         function_loan_over(function);
+        function->verdict = (struct hw_verdict){0};
         function->lost = function->bound = function->rejected = function->release = function->drop = false;
         timer_disarm(core, &function->retry);
         work_wake(core, &core->stop);

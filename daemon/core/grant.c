@@ -136,12 +136,25 @@ static bool hopeless(const struct device *device, struct core_error *error)
     return true;
 }
 
+/* A process that gets the device itself is trusted, or the device is known to refuse what concerns others. */
+static bool may_be_direct(const struct waiter *request, const struct function *function)
+{
+    const struct core_tenant_config *tenant = request->tenant->config;
+
+    return request->kind != CORE_LEASE_QUEUES || !tenant->direct || tenant->trusted ||
+           function->verdict.confinement == HW_CONFINED;
+}
+
 static enum verdict choose_function(const struct waiter *request, struct device *device,
                                     struct choice *choice, struct core_error *error)
 {
     bool taken = request->queued ? device->claimed : device->waiting > 0;
 
     choice->function = TAILQ_FIRST(&device->free);
+    if (choice->function && !may_be_direct(request, choice->function)) {
+        *error = error_refusal(CORE_REFUSED_TRUST_REQUIRED, request->tenant->name);
+        return VERDICT_REFUSE;
+    }
     if (choice->function && !taken)
         return VERDICT_GRANT;
     /* Those before it only wait for the look at the device, so it may still be served now. */

@@ -93,6 +93,7 @@ enum function_state {
     FS_ONLINE,
     FS_BOUND,
     /* opened, empty */
+    FS_EXAMINING,  /* for what it refuses, once */
     FS_INSPECTING, /* for namespaces that it should not have */
     FS_READY,
     /* being leased */
@@ -167,6 +168,7 @@ struct function {
     int iommu_group;
     struct hw_function *handle;
     struct hw_function_info info;
+    struct hw_verdict verdict;        /* its reason is empty until it was examined */
     unsigned queue_pairs, interrupts; /* offered: what it has, bounded by the configuration */
     struct lease *lease;
     unsigned part;          /* its place in the lease */

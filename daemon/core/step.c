@@ -116,6 +116,42 @@ static enum function_state opened(struct function *function, const struct hw_res
         function->interrupts = function->queue_pairs;
     if (function->interrupts >= HW_INTERRUPTS_MAX)
         function->interrupts = HW_INTERRUPTS_MAX - 1;
+    return FS_EXAMINING;
+}
+
+/* ---- what it refuses ---- */
+
+static bool unexamined(const struct function *function)
+{
+    return function->verdict.reason[0] == '\0';
+}
+
+static void start_examine(struct function *function, hw_done done)
+{
+    backend_of(function)->examine(function->handle, done, function);
+}
+
+static const char *confinement_text(enum hw_confinement confinement)
+{
+    switch (confinement) {
+    case HW_CONFINED: return "confined";
+    case HW_TRUSTED_ONLY: return "trusted only";
+    default: return "unknown";
+    }
+}
+
+/* An examination that fails leaves it unknown; if the controller failed, that is told in its own way. */
+static enum function_state examined(struct function *function, const struct hw_result *result)
+{
+    char text[HW_REASON_BYTES];
+
+    if (result->error)
+        copy_text(function->verdict.reason, sizeof(function->verdict.reason), result->reason);
+    else
+        function->verdict = *result->verdict;
+    snprintf(text, sizeof(text), "direct delegation: %s: %.*s",
+             confinement_text(function->verdict.confinement), HW_REASON_BYTES - 40, function->verdict.reason);
+    event_function(function, CORE_EVENT_FUNCTION_STATE, text);
     return FS_INSPECTING;
 }
 
@@ -488,8 +524,18 @@ const struct step function_steps[FS_COUNT] = {
             .operation = "opening the function",
             .start = start_open,
             .done = opened,
-            .next = FS_INSPECTING,
+            .next = FS_EXAMINING,
             .failure = STEP_QUARANTINES,
+        },
+    [FS_EXAMINING] =
+        {
+            .shown = "bound",
+            .operation = "examining what it refuses",
+            .start = start_examine,
+            .needed = unexamined,
+            .done = examined,
+            .next = FS_INSPECTING,
+            .failure = STEP_GOES_ON,
         },
     [FS_INSPECTING] =
         {
@@ -606,7 +652,7 @@ const struct step function_steps[FS_COUNT] = {
             .operation = "opening the function again",
             .start = start_open,
             .done = opened,
-            .next = FS_INSPECTING,
+            .next = FS_EXAMINING,
             .failure = STEP_QUARANTINES,
         },
     [FS_EXPELLING] =

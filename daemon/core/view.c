@@ -4,6 +4,21 @@
 
 #include "daemon/core/internal.h"
 
+static const struct hw_verdict *verdict_of(const struct function *function)
+{
+    return function->verdict.reason[0] ? &function->verdict : NULL;
+}
+
+/* What is known to be bad comes before what is not known. */
+static const struct hw_verdict *worse(const struct hw_verdict *one, const struct hw_verdict *other)
+{
+    static const int rank[] = {[HW_TRUSTED_ONLY] = 0, [HW_CONFINEMENT_UNKNOWN] = 1, [HW_CONFINED] = 2};
+
+    if (!one || !other)
+        return one ? one : other;
+    return rank[other->confinement] < rank[one->confinement] ? other : one;
+}
+
 static void device_view(const struct device *device, struct core_device_view *view)
 {
     *view = (struct core_device_view){
@@ -14,6 +29,8 @@ static void device_view(const struct device *device, struct core_device_view *vi
         .functions_ready = device->in_state[FS_READY],
         .functions_leased = device->leased,
     };
+    for (unsigned i = 0; i < device->config->functions; i++)
+        view->verdict = worse(view->verdict, verdict_of(&device->functions[i]));
 }
 
 void core_each_device(struct core *core, void (*each)(void *user, const struct core_device_view *view),
@@ -41,6 +58,7 @@ static struct core_function_view function_view(const struct function *function)
         .queue_pairs = function->queue_pairs,
         .queue_pairs_used = function->pair_count,
         .interrupts = function->interrupts,
+        .verdict = verdict_of(function),
     };
 }
 

@@ -129,6 +129,18 @@ struct hw_nodes {
     char paths[HW_NODES_MAX][HW_NODE_BYTES]; /* "/dev/vfio/12"; "/dev/nvme1n2", "/dev/ng1n2" */
 };
 
+/* What direct delegation of a function would mean on this device, and why: see daemon/hw/verdict.h. */
+enum hw_confinement {
+    HW_CONFINEMENT_UNKNOWN, /* it cannot be told: as HW_TRUSTED_ONLY */
+    HW_TRUSTED_ONLY,        /* its holder can harm others */
+    HW_CONFINED,            /* the device refuses what concerns others */
+};
+
+struct hw_verdict {
+    enum hw_confinement confinement;
+    char reason[HW_REASON_BYTES]; /* empty: it was not examined */
+};
+
 /* How an operation ended. error: 0, or a negative errno (-EIO with nvme_status when the controller refused).
  */
 struct hw_result {
@@ -150,6 +162,7 @@ struct hw_result {
         const struct hw_nodes *nodes;
         const uint8_t *data; /* HW_DATA_BYTES */
         uint32_t value;      /* DW0 of the completion */
+        const struct hw_verdict *verdict;
     };
 };
 
@@ -272,6 +285,8 @@ struct hw_backend {
                               void *user);
     void (*delete_queue_pair)(struct hw_function *function, uint16_t id, hw_done done,
                               void *user); /* SQ, then CQ */
+    /* What the controller says and does about commands that concern others -> verdict. */
+    void (*examine)(struct hw_function *function, hw_done done, void *user);
     /* -> namespace_info as this function sees it; -ENOENT when it is not attached to it. */
     void (*identify_namespace)(struct hw_function *function, uint32_t id, hw_done done, void *user);
     /* The few admin commands that tenants may ask for -> data, or value. */

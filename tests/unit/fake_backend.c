@@ -21,9 +21,28 @@ struct fake_op {
 };
 
 static const char *const names[FAKE_OPERATIONS] = {
-    "probe",    "list",    "count",   "assign", "online", "bind",  "unbind", "attach", "lend",
-    "withdraw", "reclaim", "open",    "close",  "map",    "unmap", "create", "delete", "identify namespace",
-    "identify", "log",     "feature",
+    "probe",
+    "list",
+    "count",
+    "assign",
+    "online",
+    "bind",
+    "unbind",
+    "attach",
+    "lend",
+    "withdraw",
+    "reclaim",
+    "open",
+    "close",
+    "examine",
+    "map",
+    "unmap",
+    "create",
+    "delete",
+    "identify namespace",
+    "identify",
+    "log",
+    "feature",
 };
 
 const char *fake_operation_name(enum fake_operation operation)
@@ -360,6 +379,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
     struct hw_secondary secondaries[FAKE_FUNCTIONS_MAX];
     struct hw_function_place place;
     struct hw_function_info info;
+    struct hw_verdict verdict;
     struct hw_nodes nodes;
 
     switch (op->kind) {
@@ -395,6 +415,10 @@ static void answer(struct fake_op *op, struct hw_result *result)
         result->data = data;
         break;
     case FAKE_FEATURE: result->value = 7; break;
+    case FAKE_EXAMINE:
+        verdict = (struct hw_verdict){op->device->fake->confinement, "as the test says"};
+        result->verdict = &verdict;
+        break;
     default: break;
     }
     op->done(op->user, result);
@@ -633,6 +657,11 @@ static int event_fd(struct hw_function *function, uint16_t vector)
     return 200 + 10 * (int)function->index + vector;
 }
 
+static void examine(struct hw_function *function, hw_done done, void *user)
+{
+    push(function->device, function, FAKE_EXAMINE, done, user);
+}
+
 static int page_new(struct hw_function *function, struct hw_page **ret_page)
 {
     struct fake *fake = function->device->fake;
@@ -795,6 +824,7 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .close = close_function,
                               .device_fd = device_fd,
                               .event_fd = event_fd,
+                              .examine = examine,
                               .page_new = page_new,
                               .page_free = page_free,
                               .page_info = page_info,

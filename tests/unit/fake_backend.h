@@ -31,6 +31,7 @@ enum fake_operation {
     FAKE_RECLAIM,
     FAKE_OPEN,
     FAKE_CLOSE,
+    FAKE_EXAMINE,
     FAKE_MAP,
     FAKE_UNMAP,
     FAKE_CREATE,
@@ -93,8 +94,9 @@ struct fake {
     unsigned fail_kind;              /* bit mask of operations that fail, always */
     int fail_kind_error;
     uint16_t fail_status;
-    int fail_page;       /* making a page of doorbells ends so; 0: it does not */
-    char complaint[160]; /* the first one; empty: none */
+    enum hw_confinement confinement; /* of every function */
+    int fail_page;                   /* making a page of doorbells ends so; 0: it does not */
+    char complaint[160];             /* the first one; empty: none */
 };
 
 /* device_count devices of 4 VFs, VQ 16/4, VI 8/2, 3 shareable namespaces, as the emulated SSD has them. */

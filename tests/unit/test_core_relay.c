@@ -158,6 +158,66 @@ START_TEST(a_queue_pair_that_is_not_there_does_not_end)
 }
 END_TEST
 
+/* ---- verdicts ---- */
+
+static void attach_grey(struct answer *ret_answer)
+{
+    struct core_client *grey = fixture_client(&fixture, GREY);
+
+    attach_green(grey, CORE_ATTACH_FRESH, ret_answer);
+    core_client_gone(grey);
+    fixture_settle(&fixture);
+}
+
+START_TEST(who_is_not_trusted_is_direct_only_where_it_is_confined)
+{
+    ck_assert_uint_eq(fixture.fake.count[FAKE_EXAMINE], 8);
+    attach_grey(&other);
+    check_refused(&other, CORE_REFUSED_TRUST_REQUIRED);
+    fixture.fake.confinement = HW_TRUSTED_ONLY;
+    fake_reset_device(device);
+    core_device_event(device->user, device, HW_DEVICE_RESET, "reset");
+    fixture_settle(&fixture);
+    attach_grey(&other);
+    check_refused(&other, CORE_REFUSED_TRUST_REQUIRED);
+    fixture.fake.confinement = HW_CONFINED;
+    fake_reset_device(device);
+    core_device_event(device->user, device, HW_DEVICE_RESET, "reset");
+    fixture_settle(&fixture);
+    attach_grey(&other);
+    check_granted(&other);
+    ck_assert(!other.relayed);
+    ck_assert_int_ge(other.device_fd, 0);
+    /* Once for each time that the functions came up: neither leases nor reopening make it again. */
+    ck_assert_uint_eq(fixture.fake.count[FAKE_EXAMINE], 16);
+}
+END_TEST
+
+static struct hw_verdict device_verdict, function_verdict;
+
+static void take_device(void *user, const struct core_device_view *view)
+{
+    (void)user;
+    if (strcmp(view->config->name, "ssd0") == 0)
+        device_verdict = *view->verdict;
+}
+
+static void take_function(void *user, const struct core_function_view *view)
+{
+    (void)user;
+    if (strcmp(view->name, "0000:01:00.1") == 0)
+        function_verdict = *view->verdict;
+}
+
+START_TEST(verdicts_are_shown)
+{
+    core_each_device(fixture.core, take_device, NULL);
+    core_each_function(fixture.core, take_function, NULL);
+    ck_assert_int_eq(device_verdict.confinement, HW_CONFINEMENT_UNKNOWN);
+    ck_assert_str_eq(function_verdict.reason, "as the test says");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core relay");
@@ -170,6 +230,8 @@ int main(void)
     tcase_add_test(tcase, a_page_ends_with_its_function);
     tcase_add_test(tcase, what_its_owner_wrote_ends_one_queue_pair);
     tcase_add_test(tcase, a_queue_pair_that_is_not_there_does_not_end);
+    tcase_add_test(tcase, who_is_not_trusted_is_direct_only_where_it_is_confined);
+    tcase_add_test(tcase, verdicts_are_shown);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

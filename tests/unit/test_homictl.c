@@ -133,7 +133,7 @@ static void remove_folder(void)
     "{\"name\":\"ssd0\",\"address\":\"0000:01:00.0\",\"serial\":\"S1\",\"model\":\"Model X\","               \
     "\"firmware\":\"1.0\",\"controller\":\"nvme0\",\"state\":\"" state "\",\"reason\":" reason               \
     ",\"functionsDesired\":4,\"functionsReady\":" ready ",\"functionsLeased\":2,\"functionsTotal\":8,"       \
-    "\"queuePairsDesired\":3,\"interruptsDesired\":1}"
+    "\"queuePairsDesired\":3,\"interruptsDesired\":1,\"confinement\":\"trustedOnly\"}"
 #define STATUS(device, ready, problems)                                                                      \
     "{\"parameters\":{\"version\":\"9.9\",\"pid\":42,\"uptimeSeconds\":7985,\"ready\":" ready                \
     ",\"devices\":[" device "],\"leases\":2,\"queuePairs\":5,\"connections\":4,\"memoryBytes\":67108864,"    \
@@ -147,9 +147,9 @@ START_TEST(status_of_a_ready_homid)
     ck_assert_str_eq(outcome.output, "homid 9.9: ready, pid 42, up 2h13m\n"
                                      "2 leases, 5 queue pairs, 4 connections, 64.0MiB registered\n\n"
                                      "DEVICE  STATE  ADDRESS       CONTROLLER  MODEL    SERIAL  VFS  READY  "
-                                     "LEASED  TOTALVFS  QUEUES/VF  REASON\n"
+                                     "LEASED  TOTALVFS  QUEUES/VF  DIRECT        REASON\n"
                                      "ssd0    ready  0000:01:00.0  nvme0       Model X  S1        4      4   "
-                                     "    2         8          3  -\n");
+                                     "    2         8          3  trusted only  -\n");
     ck_assert_int_eq(outcome.status, EXIT_OK);
     ck_assert_str_eq(outcome.request, "{\"method\":\"io.homi.Admin.GetStatus\"}");
 }
@@ -197,9 +197,9 @@ static const struct {
 } lists[] = {
     {"list devices", "ListDevices", "{\"parameters\":{\"devices\":[" DEVICE("ready", "4", "null") "]}}",
      "DEVICE  STATE  ADDRESS       CONTROLLER  MODEL    SERIAL  VFS  READY  LEASED  TOTALVFS  QUEUES/VF  "
-     "REASON\n"
+     "DIRECT        REASON\n"
      "ssd0    ready  0000:01:00.0  nvme0       Model X  S1        4      4       2         8          3  "
-     "-\n"},
+     "trusted only  -\n"},
     {"list vfs", "ListVirtualFunctions",
      "{\"parameters\":{\"virtualFunctions\":[{\"name\":\"0000:01:00.1\",\"device\":\"ssd0\",\"index\":0,"
      "\"controllerId\":1,\"state\":\"leased\",\"reason\":\"why\",\"iommuGroup\":7,\"queuePairs\":3,"

@@ -430,6 +430,7 @@ static const struct hw_backend template = {
     .unmap = linux_unmap,
     .create_queue_pair = linux_create_queue_pair,
     .delete_queue_pair = linux_delete_queue_pair,
+    .examine = linux_examine,
     .identify_namespace = linux_identify_namespace,
     .identify = linux_identify,
     .get_log_page = linux_get_log_page,

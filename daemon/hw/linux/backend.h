@@ -14,6 +14,7 @@
 #include "daemon/hw/linux/controller.h"
 #include "daemon/hw/linux/jobs.h"
 #include "daemon/hw/relay.h"
+#include "daemon/hw/verdict.h"
 
 struct operation;
 struct uevents;
@@ -72,6 +73,7 @@ struct hw_function {
     struct hw_function_info info;
     unsigned events_max;     /* Asynchronous Event Requests that it takes */
     uint32_t events_offered; /* OAES */
+    struct verdict_facts facts;
     void (*brought_up)(struct hw_function *function, int error);
 
     struct event *on_interrupt, *on_request, *on_error; /* of descriptors */
@@ -122,6 +124,8 @@ struct command {
     struct hw_queue_pair pair;
     uint32_t namespace_id;
     uint32_t event; /* that made homid send it */
+    unsigned trial; /* of an examination */
+    struct hw_verdict verdict;
     struct hw_result result;
 };
 
@@ -159,6 +163,10 @@ void linux_identify(struct hw_function *function, uint8_t cns, uint32_t namespac
 void linux_get_log_page(struct hw_function *function, uint8_t page, uint32_t namespace_id, uint32_t bytes,
                         hw_done done, void *user);
 void linux_get_feature(struct hw_function *function, uint8_t feature, hw_done done, void *user);
+
+/* ---- examine.c ---- */
+
+void linux_examine(struct hw_function *function, hw_done done, void *user);
 
 /* ---- backend.c ---- */
 

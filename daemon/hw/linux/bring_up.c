@@ -15,6 +15,7 @@ enum {
     EVENTS_OPTIONAL = 1 << 8 | 1 << 9, /* namespace attributes, firmware activation: as OAES offers them */
     LOG_BYTES = 512,
     LOG_CHANGED_NAMESPACES = 0x04,
+    ONCS_SELECT = 1 << 4, /* Save and Select of the features' commands */
 };
 
 static void end(struct command *command, int error)
@@ -79,6 +80,11 @@ static void take_identity(struct hw_function *function, const struct nvme_id_ctr
 
     info->controller_id = le16toh(id->cntlid);
     info->optional_commands = le16toh(id->oncs);
+    function->facts = (struct verdict_facts){
+        .subsystem_reset = controller_subsystem_reset(&function->controller),
+        .optional_commands = le16toh(id->oacs),
+        .select = le16toh(id->oncs) & ONCS_SELECT,
+    };
     info->volatile_write_cache = id->vwc & 1;
     info->max_transfer_bytes = id->mdts && id->mdts < 32 - PAGE_SHIFT ? UINT32_C(1) << (id->mdts + PAGE_SHIFT)
                                                                       : UINT32_MAX & ~(info->page_bytes - 1);

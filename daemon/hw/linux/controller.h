@@ -46,6 +46,12 @@ const char *controller_check(const struct controller *controller);
 /* Doorbell `index` counts from 0: SQ0 tail, CQ0 head. 0 or a negative errno. */
 int controller_ring(const struct controller *controller, unsigned index, uint32_t value);
 
+/* CAP.NSSRS: whoever has the registers can reset the whole NVM subsystem. */
+static inline bool controller_subsystem_reset(const struct controller *controller)
+{
+    return controller->capabilities >> 36 & 1;
+}
+
 static inline uint32_t controller_doorbell_stride(const struct controller *controller)
 {
     return UINT32_C(4) << (controller->capabilities >> 32 & 0xf); /* CAP.DSTRD */

@@ -8,6 +8,8 @@ cat >/etc/homi/homid.conf.d/50-relayed.conf <<'CONF'
               { "name": "amber", "namespaces": [{ "device": "ssd0", "id": 3 }] }] }
 CONF
 start_homid
+equal 'what direct means on this device' trustedOnly "$(admin '.devices[0].confinement' list devices)"
+journalctl -q -u homid -o cat | grep 'direct delegation: trusted only: it executes' >/dev/null || fail 'the journal has no verdict'
 as_amber=(setpriv --reuid 1004 --regid 1004 --clear-groups "$(command -v tenant-verify)" --tenant amber)
 relay_pid() { systemctl show -p MainPID --value homid-relay; }
 relay_runs() { [ "$(relay_pid)" -gt 0 ]; }
