@@ -241,7 +241,8 @@ struct rig *rig_new(const char *spec)
 
 struct rig *rig_new_hardware(const char *serial, const char *address)
 {
-    static const struct hw_listener listener = {device_event, function_event};
+    static const struct hw_listener listener = {.device_event = device_event,
+                                                .function_event = function_event};
     struct rig *rig = rig_begin();
 
     errno = -hw_linux_new(rig->base, "/proc/self/exe", &listener, &rig->backend);

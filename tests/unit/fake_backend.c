@@ -20,36 +20,6 @@ struct fake_op {
     void *listener_user;
 };
 
-static const char *const names[FAKE_OPERATIONS] = {
-    "probe",
-    "list",
-    "count",
-    "assign",
-    "online",
-    "bind",
-    "unbind",
-    "attach",
-    "lend",
-    "withdraw",
-    "reclaim",
-    "open",
-    "close",
-    "examine",
-    "map",
-    "unmap",
-    "create",
-    "delete",
-    "identify namespace",
-    "identify",
-    "log",
-    "feature",
-};
-
-const char *fake_operation_name(enum fake_operation operation)
-{
-    return operation < FAKE_OPERATIONS ? names[operation] : "none";
-}
-
 static struct fake *fake_of(struct hw_backend *backend)
 {
     return (struct fake *)backend;
@@ -91,10 +61,11 @@ static struct fake_op *push(struct hw_device *device, struct hw_function *functi
     fake->last = &op->next;
     if (is_device_operation(kind)) {
         if (device->busy)
-            complain(fake, "%s started while another operation of the device is under way", names[kind]);
+            complain(fake, "%s started while another operation of the device is under way",
+                     fake_operation_name(kind));
         device->busy = true;
     } else if (kind != FAKE_OPEN && !function->open) {
-        complain(fake, "%s on a function that is not open", names[kind]);
+        complain(fake, "%s on a function that is not open", fake_operation_name(kind));
     }
     return op;
 }
@@ -471,7 +442,7 @@ bool fake_step_with(struct fake *fake, unsigned nth, int error)
         op->device->busy = false;
     result.error = outcome(op, error);
     if (result.error) {
-        snprintf(result.reason, sizeof(result.reason), "%s fails", names[op->kind]);
+        snprintf(result.reason, sizeof(result.reason), "%s fails", fake_operation_name(op->kind));
         result.nvme_status = result.error == -EIO ? fake->fail_status : 0;
         op->done(op->user, &result);
     } else {
@@ -640,7 +611,7 @@ static void close_function(struct hw_function *function, hw_done done, void *use
 {
     for (const struct fake_op *op = function->device->fake->first; op; op = op->next) {
         if (op->function == function && !is_device_operation(op->kind))
-            complain(function->device->fake, "closed during %s", names[op->kind]);
+            complain(function->device->fake, "closed during %s", fake_operation_name(op->kind));
     }
     push(function->device, function, FAKE_CLOSE, done, user);
 }
@@ -660,53 +631,6 @@ static int event_fd(struct hw_function *function, uint16_t vector)
 static void examine(struct hw_function *function, hw_done done, void *user)
 {
     push(function->device, function, FAKE_EXAMINE, done, user);
-}
-
-static int page_new(struct hw_function *function, struct hw_page **ret_page)
-{
-    struct fake *fake = function->device->fake;
-
-    if (!function->open)
-        complain(fake, "a page of doorbells on a function that is not open");
-    if (fake->fail_page)
-        return fake->fail_page;
-    for (unsigned i = 0; i < FAKE_PAGES_MAX; i++) {
-        if (function->pages[i].function)
-            continue;
-        function->pages[i].function = function;
-        function->page_count++;
-        *ret_page = &function->pages[i];
-        return 0;
-    }
-    return -ENOMEM;
-}
-
-static void page_free(struct hw_page *page)
-{
-    struct hw_function *function = page->function;
-
-    if (!function)
-        abort();
-    for (unsigned id = 0; id < FAKE_PAIRS_MAX; id++) {
-        if (function->pairs[id].id && function->pairs[id].page == page)
-            complain(function->device->fake, "page of doorbells freed under live queue pair %u", id);
-    }
-    page->function = NULL;
-    function->page_count--;
-}
-
-static void page_info(const struct hw_page *page, struct hw_page_info *ret_info)
-{
-    if (!page->function)
-        abort();
-    *ret_info = (struct hw_page_info){
-        .fd = 300 + (int)page->function->index, .wake_fd = 400, .bytes = 4096, .wake_offset = 0};
-}
-
-static void page_queue(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue)
-{
-    (void)page;
-    *ret_queue = (struct hw_page_queue){64u * id, 64u * id + 4, 64u * id + 8};
 }
 
 static void map(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
@@ -825,10 +749,10 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .device_fd = device_fd,
                               .event_fd = event_fd,
                               .examine = examine,
-                              .page_new = page_new,
-                              .page_free = page_free,
-                              .page_info = page_info,
-                              .page_queue = page_queue,
+                              .page_new = fake_page_new,
+                              .page_free = fake_page_free,
+                              .page_info = fake_page_info,
+                              .page_queue = fake_page_queue,
                               .map = map,
                               .unmap = unmap,
                               .create_queue_pair = create_queue_pair,

@@ -115,6 +115,12 @@ enum fake_operation fake_kind(const struct fake *fake, unsigned nth);
 const void *fake_user(const struct fake *fake, unsigned nth);
 const char *fake_operation_name(enum fake_operation operation);
 
+/* The backend's operations on pages of doorbells. */
+int fake_page_new(struct hw_function *function, struct hw_page **ret_page);
+void fake_page_free(struct hw_page *page);
+void fake_page_info(const struct hw_page *page, struct hw_page_info *ret_info);
+void fake_page_queue(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue);
+
 /* How many namespaces are attached to VFs, queue pairs and mappings live, and VFs are open, on all devices.
  */
 struct fake_totals {
