@@ -543,10 +543,18 @@ static char *blank_comments(char *at, char *end)
 
 int json_parse_config(const char *text, size_t bytes, json_object **ret_object, size_t *ret_offset)
 {
-    char *copy = malloc(bytes + 1);
-    const char *unfinished;
+    const char *unfinished, *nul = memchr(text, '\0', bytes);
+    char *copy;
     int r;
 
+    /* Not in a comment either: who reads the text as a string would see it end there. */
+    if (nul) {
+        if (ret_offset) {
+            *ret_offset = (size_t)(nul - text);
+        }
+        return JSON_NUL;
+    }
+    copy = malloc(bytes + 1);
     if (!copy) {
         return -ENOMEM;
     }
@@ -586,7 +594,7 @@ const char *json_defect_text(int defect)
     case JSON_NUMBER_RANGE: return "a number is out of range";
     case JSON_NOT_UTF8: return "not valid UTF-8";
     case JSON_NOT_OBJECT: return "not an object";
-    case JSON_NUL: return "a NUL character in a string";
+    case JSON_NUL: return "a NUL character";
     default: return "unknown defect";
     }
 }

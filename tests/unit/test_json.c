@@ -233,6 +233,18 @@ START_TEST(config_offsets_are_those_of_the_file)
 }
 END_TEST
 
+START_TEST(config_has_no_nul_in_comments)
+{
+    static const char text[] = "/* a\0 */ {}";
+    json_object *object = NULL;
+    size_t offset = 0;
+
+    ck_assert_int_eq(json_parse_config(text, sizeof(text) - 1, &object, &offset), JSON_NUL);
+    ck_assert_uint_eq(offset, 4);
+    ck_assert_ptr_null(object);
+}
+END_TEST
+
 START_TEST(every_defect_has_words)
 {
     for (int i = JSON_OK; i <= JSON_NUL; i++) {
@@ -312,6 +324,7 @@ int main(void)
     tcase_add_test(strict, an_adversary_costs_little);
     tcase_add_test(strict, every_defect_has_words);
     tcase_add_test(config, config_takes_comments);
+    tcase_add_test(config, config_has_no_nul_in_comments);
     tcase_add_loop_test(config, config_offsets_are_those_of_the_file, 0,
                         sizeof(config_refused) / sizeof(*config_refused));
     tcase_add_test(out, writes_what_json_c_writes);
