@@ -9,6 +9,7 @@
 
 enum {
     OPCODE_NAMESPACE_ATTACHMENT = 0x15,
+    DOORBELLS = 0x1000 / 4,
     CNS_CONTROLLER = 1,
     CNS_ACTIVE_NAMESPACES = 2,
     ADMIN_WRITTEN = 64 << 10, /* into the admin area: the completion queue, then pages of data */
@@ -226,12 +227,10 @@ static void overwrite(struct attacker *attacker)
     (void)homi_queue_reap(attacker->queue, done, DEPTH);
 }
 
-/* Commands that homid never gave, written over its own while it gives some. */
-static int forge_commands(struct attacker *attacker)
+/* A page of commands that homid never gave, on the attacker's namespace: each attaches the victim's. */
+static void store_forgeries(struct attacker *attacker)
 {
     static uint8_t page[PAGE];
-    struct homi_completion done[DEPTH];
-    pthread_t asking;
     struct homi_nvme_command *commands = (struct homi_nvme_command *)(void *)page;
     uint16_t list[2] = {1, homi_lease_function(attacker->lease, 0)->controller_id};
     uint64_t list_iova = attacker->region->iova + ATTACKER_BYTES - PAGE;
@@ -243,6 +242,21 @@ static int forge_commands(struct attacker *attacker)
                                                  .prp1 = list_iova};
     store(attacker, page);
     memcpy(attacker->bytes + ATTACKER_BYTES - PAGE, list, sizeof(list));
+}
+
+static bool reads_foreign(struct attacker *attacker)
+{
+    return aim(attacker, HOMI_NVME_READ, attacker->setup->foreign_namespace, attacker->region->iova,
+               attacker->space->block_bytes) == 0;
+}
+
+/* Written over homid's own while it gives some: a race, as a tenant without the BAR must run it. */
+static int forge_commands(struct attacker *attacker)
+{
+    struct homi_completion done[DEPTH];
+    pthread_t asking;
+
+    store_forgeries(attacker);
     if (pthread_create(&asking, NULL, keep_asking, attacker) != 0)
         return got("nothing: no thread");
     for (uint64_t end = microseconds_now() + FORGE_MICROSECONDS;
@@ -253,11 +267,29 @@ static int forge_commands(struct attacker *attacker)
     while (homi_queue_reap(attacker->queue, done, DEPTH) > 0)
         continue;
     /* At once: homid may be waiting for a command of its own that was lost, and reset the function for it. */
-    if (aim(attacker, HOMI_NVME_READ, attacker->setup->foreign_namespace, attacker->region->iova,
-            attacker->space->block_bytes) == 0)
+    if (reads_foreign(attacker))
         return got("a forged command attached the victim's namespace");
     pthread_join(asking, NULL);
     return sees_foreign(attacker) ? got("the victim's namespace is attached") : 0;
+}
+
+/* The same without a race, by who has the BAR: it rings homid's doorbell itself, and is faster than homid. */
+static int forge_and_ring(struct attacker *attacker)
+{
+    store_forgeries(attacker);
+    for (size_t area = 0; area < ADMIN_AREAS; area++)
+        (void)aim(attacker, HOMI_NVME_READ, attacker->space->id, admin_areas[area], PAGE);
+    for (uint32_t tail = 0; attacker->bar && tail < 32; tail += 8) {
+        attacker->bar[DOORBELLS] = tail;
+        /* Until the function is taken away. */
+        for (int r = 1; r > 0;) {
+            r = aim(attacker, HOMI_NVME_READ, attacker->setup->foreign_namespace, attacker->region->iova,
+                    attacker->space->block_bytes);
+            if (r == 0)
+                return got("a forged command attached the victim's namespace");
+        }
+    }
+    return 0;
 }
 
 /* What the device is to have completed, written by the attacker; homid must notice and take the VF away. */
@@ -347,6 +379,7 @@ const struct attack dma_attacks[] = {
     {"dma-beyond-the-end", beyond_the_end, false},
     {"dma-admin-opcodes", admin_opcodes_on_io_queue, false},
     {"admin-forge-commands", forge_commands, false},
+    {"admin-forge-and-ring", forge_and_ring, false},
     {"admin-forge-unknown-command", forge_unknown_command, false},
     {"admin-forge-other-queue", forge_other_queue, false},
     {"admin-forge-wild-entries", forge_wild_entries, false},

@@ -21,7 +21,7 @@ trap 'stop || true; rm -rf "$folder"' EXIT
 
 tenant() {
   printf '{ "name": "%s", "trusted": true, "users": [%d], "devices": ["ssd0"], "namespaces": [{ "device": "ssd0", "id": %d }],
-    "virtualFunctionsMax": 1, "queuePairsMax": 3, "memoryMax": "64M", "connectionsMax": 40, "regionsMax": 16, "waitingMax": 8 }' "$1" "$(id -u)" "$2"
+    "virtualFunctionsMax": 8, "queuePairsMax": 3, "memoryMax": "64M", "connectionsMax": 40, "regionsMax": 16, "waitingMax": 8 }' "$1" "$(id -u)" "$2"
 }
 cat >"$folder/homid.conf" <<CONF
 { "adminGroup": $(id -g), "tenantSocket": "$folder/tenant.sock", "adminSocket": "$folder/admin.sock", "retrySeconds": 1,
@@ -29,7 +29,8 @@ cat >"$folder/homid.conf" <<CONF
   "devices": [{ "name": "ssd0", "serial": "HOSTILE", "virtualFunctions": 4, "queuePairs": 4 }],
   "tenants": [$(tenant blue 1), $(tenant green 2)] }
 CONF
-specification='{"devices":[{"serial":"HOSTILE","virtualFunctions":4,"namespaces":[{"id":1,"bytes":"4M"},{"id":2,"bytes":"4M","blockBytes":4096}]}]}'
+# A device that does not refuse what a VF must not do, so that it is homid that keeps tenants apart.
+specification='{"devices":[{"serial":"HOSTILE","virtualFunctions":4,"virtualFunctionsRefuse":false,"namespaces":[{"id":1,"bytes":"4M"},{"id":2,"bytes":"4M","blockBytes":4096}]}]}'
 XDG_RUNTIME_DIR=$folder "$build/homid" --config "$folder/homid.conf" --model="$specification" 2>"$folder/log" &
 homid=$!
 for _ in $(seq 200); do
