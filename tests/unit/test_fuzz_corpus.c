@@ -24,7 +24,7 @@ START_TEST(a_corpus_passes)
     snprintf(command, sizeof(command), "%s/fuzz/replay_%s " CORPORA "/%s 2>&1", program, targets[_i]->d_name,
              targets[_i]->d_name);
     FILE *output = popen(command, "re");
-    char line[1024], last[4096] = "";
+    char line[1024], last[1024] = "";
     ck_assert_ptr_nonnull(output);
     while (fgets(line, sizeof(line), output)) {
         if (strlen(last) + strlen(line) < sizeof(last))
