@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RAW_FDS_MAX     16
+#define RAW_FDS_MAX     32
 #define RAW_REPLY_BYTES 65536
 
 /* path NULL: $HOMI_TENANT_SOCKET or homid's default. Returns the socket or a negative errno. */
