@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * homid: arguments, and the wiring of configuration, loop, hardware, core and server. Exit status: 0 stopped
- * by SIGTERM or SIGINT, or what was asked for was done; 1 the machine failed (EXIT_FAILURE); 64 wrong
- * arguments (EX_USAGE); 78 the configuration is wrong (EX_CONFIG).
+ * homid: arguments, and the wiring of configuration, loop, hardware, core and server. SIGINT has it give
+ * everything back; SIGTERM has it leave everything to the next homid, where something keeps it meanwhile.
+ * Exit status: 0 stopped by one of them, or what was asked for was done; 1 the machine failed (EXIT_FAILURE);
+ * 64 wrong arguments (EX_USAGE); 78 the configuration is wrong (EX_CONFIG).
  */
 #include <errno.h>
+#include <event2/event.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #include "daemon/helper.h"
 #include "daemon/hw/backend.h"
 #include "daemon/keepers.h"
+#include "daemon/kept.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/model/process.h"
@@ -31,14 +34,16 @@
 #include "daemon/server.h"
 #include "daemon/sockets.h"
 #include "daemon/status.h"
+#include "daemon/stop.h"
 
 #define HELPER_SOCKET  3 /* where a helper finds homid */
 #define MODEL_LISTENER 3 /* where the model process finds its listening socket */
 #define RELAY_LISTENER 3 /* where the relay does, also when systemd starts it */
 #define RELAY_SOCKET   "/run/homi/relay.sock"
 /* Not the path: another version may be installed there, and its helpers would not understand this one. */
-#define SELF           "/proc/self/exe"
-#define FDS_OF_MACHINE 512 /* descriptors beside connections: devices, helpers, leases */
+#define SELF                 "/proc/self/exe"
+#define FDS_OF_MACHINE       512  /* descriptors beside connections: devices, helpers, leases */
+#define RESTORE_MILLISECONDS 1500 /* calls wait so long at most for what an earlier homid left half done */
 
 struct daemon {
     struct config *config;
@@ -47,18 +52,21 @@ struct daemon {
     struct log log;
     struct log_budgets log_budgets;
     struct loop *loop;
+    struct kept *kept;
     struct hw_backend *backend;
     struct core *core;
     struct keepers *keepers;
     struct sockets sockets;
     struct server *server;
     struct status status;
-    bool stopping;
+    bool started;     /* what an earlier homid left is known to the core */
+    bool stopping;    /* giving everything back */
+    bool handed_over; /* leaving everything to the next homid */
 };
 
 static const char usage[] =
     "Usage: homid [--config PATH] [--model[=SPEC]] [--check-config]\n"
-    "       homid --version | --help\n"
+    "       homid --stop | --version | --help\n"
     "Manages the virtual functions of NVMe SSDs and hands their queues to tenants.\n"
     "\n"
     "  --config PATH   read PATH and PATH.d/*.conf (default " CONFIG_PATH_DEFAULT ";\n"
@@ -66,6 +74,7 @@ static const char usage[] =
     "  --model[=SPEC]  use the software SSD instead of hardware; SPEC is JSON or a file\n"
     "                  with it (default: one SSD, HOMI-MODEL-0); needs no root\n"
     "  --check-config  say whether the configuration is right, and exit\n"
+    "  --stop          for homid.service: what a stop does and a restart does not\n"
     "  --version       print the version\n"
     "  --help          print this\n"
     "\n"
@@ -127,13 +136,25 @@ static void on_tick(void *user)
 static void on_status(void *user)
 {
     struct daemon *daemon = user;
-    if (!daemon->stopping)
-        status_update(&daemon->status, daemon->core);
+    if (daemon->stopping || !daemon->started)
+        return;
+    if (!core_restoring(daemon->core))
+        server_resume(daemon->server);
+    status_update(&daemon->status, daemon->core);
 }
 
 static void on_stopped(void *user)
 {
     struct daemon *daemon = user;
+    sockets_forget(&daemon->sockets, kept_store(daemon->kept));
+    kept_end(daemon->kept);
+    loop_stop(daemon->loop);
+}
+
+static void hand_over(struct daemon *daemon)
+{
+    log_write(&daemon->log, LOG_NOTICE, NULL, "SIGTERM: leaving everything to the next homid");
+    daemon->handed_over = true;
     loop_stop(daemon->loop);
 }
 
@@ -147,6 +168,10 @@ static void on_signal(void *user, int number)
     }
     if (daemon->stopping)
         return;
+    if (number == SIGTERM && kept_state(daemon->kept)) {
+        hand_over(daemon);
+        return;
+    }
     daemon->stopping = true;
     log_write(&daemon->log, LOG_NOTICE, NULL, "SIG%s: giving the virtual functions back",
               sigabbrev_np(number));
@@ -161,7 +186,8 @@ static void on_signal(void *user, int number)
 static void raise_descriptor_limit(const struct daemon *daemon)
 {
     const struct config_limits *limits = &daemon->config->limits;
-    rlim_t needed = 2 * (rlim_t)limits->connections + limits->admin_connections + FDS_OF_MACHINE;
+    rlim_t needed = 2 * (rlim_t)limits->connections + limits->admin_connections +
+                    kept_needed(&daemon->config->core) + FDS_OF_MACHINE;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
@@ -214,19 +240,85 @@ static int use_relay(struct daemon *daemon)
     return r < 0 ? r : daemon->backend->use_relay(daemon->backend, &relay);
 }
 
+static void on_call_begun(void *user, uint32_t connection)
+{
+    struct daemon *daemon = user;
+    server_call_begun(daemon->server, connection);
+}
+
+static void on_restored(void *user)
+{
+    struct daemon *daemon = user;
+    core_restore_end(daemon->core);
+    core_start(daemon->core);
+    daemon->started = true;
+    loop_changed(daemon->loop);
+}
+
+/* Somebody's device does not come along; everybody else is served now. */
+static void on_patience(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what;
+    struct daemon *daemon = user;
+    server_resume(daemon->server);
+}
+
+/* All that may have to be kept must fit, or a homid that ends would take it along. */
+static int check_store(struct daemon *daemon)
+{
+    struct config_limits *limits = &daemon->config->limits;
+    unsigned limit = fdstore_limit(kept_store(daemon->kept)), needed = kept_needed(&daemon->config->core);
+    if (limit == 0)
+        return 0;
+    if (needed + limits->admin_connections >= limit) {
+        log_write(&daemon->log, LOG_ERR, NULL,
+                  "the virtual functions and %u operators' connections need %u descriptors to be kept, and "
+                  "FileDescriptorStoreMax= and the length of their names allow %u",
+                  limits->admin_connections, needed + limits->admin_connections, limit);
+        return -E2BIG;
+    }
+    if (limits->connections > limit - needed - limits->admin_connections) {
+        limits->connections = limit - needed - limits->admin_connections;
+        log_write(&daemon->log, LOG_WARNING, NULL,
+                  "only %u connections are served (limits.connections): so many can be kept when homid ends",
+                  limits->connections);
+    }
+    return 0;
+}
+
+static int restore(struct daemon *daemon)
+{
+    static const struct timeval patience = {.tv_sec = RESTORE_MILLISECONDS / 1000,
+                                            .tv_usec = RESTORE_MILLISECONDS % 1000 * 1000};
+    if (kept_aside(daemon->kept))
+        core_set_aside(daemon->core, kept_aside(daemon->kept));
+    kept_on_begun(daemon->kept, on_call_begun, daemon);
+    server_restore(daemon->server);
+    kept_restore(daemon->kept, daemon->core, daemon->backend, on_restored, daemon);
+    return event_base_once(loop_base(daemon->loop), -1, EV_TIMEOUT, on_patience, daemon, &patience) < 0
+               ? -ENOMEM
+               : 0;
+}
+
 static int build(struct daemon *daemon)
 {
     const struct loop_listener loop_listener = {
         .tick = on_tick, .signal = on_signal, .changed = on_status, .user = daemon};
-    const struct core_listener core_listener = {.now = on_now,
-                                                .timer = on_timer,
-                                                .event = on_event,
-                                                .keep = on_keep,
-                                                .forget_keeper = on_forget_keeper,
-                                                .changed = on_changed,
-                                                .user = daemon};
+    struct core_listener core_listener = {.now = on_now,
+                                          .timer = on_timer,
+                                          .event = on_event,
+                                          .keep = on_keep,
+                                          .forget_keeper = on_forget_keeper,
+                                          .changed = on_changed,
+                                          .user = daemon};
     const char *what = "event loop";
     int r = loop_new(&loop_listener, &daemon->loop);
+    if (r == 0) {
+        what = "what outlives homid";
+        r = kept_new(loop_base(daemon->loop), &daemon->log, &daemon->kept);
+    }
+    if (r == 0)
+        r = check_store(daemon);
     if (r == 0) {
         what = "hardware";
         r = open_backend(daemon);
@@ -241,11 +333,12 @@ static int build(struct daemon *daemon)
     }
     if (r == 0) {
         what = "core";
+        core_listener.archive = kept_archive(daemon->kept);
         r = core_new(&daemon->config->core, daemon->backend, &core_listener, &daemon->core);
     }
     if (r == 0) {
         what = "sockets";
-        r = sockets_open(daemon->config, &daemon->log, &daemon->sockets);
+        r = sockets_open(daemon->config, &daemon->log, kept_store(daemon->kept), &daemon->sockets);
     }
     if (r == 0) {
         const struct server_options options = {
@@ -254,6 +347,8 @@ static int build(struct daemon *daemon)
             .config = daemon->config,
             .log = &daemon->log,
             .listeners = {daemon->sockets.fds[0], daemon->sockets.fds[1]},
+            .state = kept_state(daemon->kept),
+            .store = kept_store(daemon->kept),
         };
         what = "server";
         r = server_new(&options, &daemon->server);
@@ -273,22 +368,26 @@ static int run(struct config *config, const char *model, uint64_t model_digest)
     daemon.log.budgets = &daemon.log_budgets;
     raise_descriptor_limit(&daemon);
     int r = build(&daemon);
+    if (r == 0)
+        r = restore(&daemon);
     if (r == 0) {
         log_write(&daemon.log, LOG_NOTICE, NULL,
                   "homid " HOMI_VERSION ": %zu devices, %zu tenants configured", config->core.device_count,
                   config->core.tenant_count);
-        core_start(daemon.core);
-        loop_changed(daemon.loop);
         r = loop_run(daemon.loop);
     }
+    /* Taking anything apart here would give it back. */
+    if (daemon.handed_over)
+        _exit(EXIT_SUCCESS);
     server_free(daemon.server);
     daemon.server = NULL;
     core_free(daemon.core);
     keepers_free(daemon.keepers);
     hw_backend_free(daemon.backend);
     sockets_close(&daemon.sockets);
+    kept_free(daemon.kept);
     loop_free(daemon.loop);
-    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return r == -E2BIG ? EX_CONFIG : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Says what is wrong with a model's specification. */
@@ -319,6 +418,7 @@ int main(int argc, char **argv)
         {"check-config", no_argument, NULL, 'k'},
         {"version", no_argument, NULL, 'v'},
         {"helper", no_argument, NULL, 'i'},
+        {"stop", no_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
         {"model", optional_argument, NULL, 'm'},
         {"relay", no_argument, NULL, 'r'},
@@ -336,6 +436,7 @@ int main(int argc, char **argv)
         case 'p': call_myself("homid-model"); return model_main(MODEL_LISTENER, optarg);
         case 'r': call_myself("homid-relay"); return relay_main(RELAY_LISTENER);
         case 'i': call_myself("homid-helper"); return helper_main(HELPER_SOCKET);
+        case 's': return stop_main();
         case 'v': return puts("homid " HOMI_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         case 'h': return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         default: fputs(usage, stderr); return EX_USAGE;

@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "daemon/api/list.h"
+#include "daemon/crash.h"
 #include "daemon/peer_identity.h"
+#include "daemon/peer_kept.h"
 #include "daemon/server.h"
+#include "daemon/state.h"
 #include "proto/transport.h"
 
 static void on_event(evutil_socket_t fd, short what, void *user);
@@ -43,6 +46,7 @@ static int introduce(struct peer *peer)
     if (r == 0)
         r = peer_groups(peer->fd, &groups, &credentials.group_count);
     credentials.groups = groups;
+    credentials.connection = peer_connection(peer);
     if (r == 0)
         r = core_client_new(session->context->core, &credentials, session, &session->client);
     free(groups);
@@ -70,7 +74,28 @@ static int handle(struct peer *peer, struct varlink_message *message)
     if (!peer->account)
         return refuse(peer);
     int r = introduce(peer);
+    peer->call_id = message->call_id;
     return r < 0 ? r : api_session_dispatch(&peer->session, message);
+}
+
+/*
+ * Sends what is queued. Whoever numbers its calls knows an answer that comes again; of the others nobody
+ * could tell whether they have it, should homid end right now, nor of an answer that comes in parts.
+ */
+static int send_queued(struct peer *peer)
+{
+    struct varlink_connection *connection = peer->session.connection;
+    struct iovec piece;
+    const int *fds;
+    unsigned fd_count;
+
+    if (varlink_connection_output(connection, &piece, &fds, &fd_count) == 0)
+        return 1;
+    bool last = !varlink_connection_call_pending(connection), part = !last && !peer->session.monitor;
+    if ((last && peer->call_id == 0) || part || piece.iov_len > VARLINK_PIECE_BYTES_MAX)
+        peer_unsure(peer);
+    crash_here();
+    return varlink_transport_send(peer->fd, connection);
 }
 
 /*
@@ -84,7 +109,7 @@ static int serve(struct peer *peer)
     int r = session->failure, sent = 1;
     peer->serving = true;
     while (r == 0) {
-        sent = varlink_transport_send(peer->fd, session->connection);
+        sent = send_queued(peer);
         r = sent < 0 ? sent : 0;
         if (sent <= 0 || peer->ending)
             break;
@@ -95,6 +120,10 @@ static int serve(struct peer *peer)
         }
         if (r < 0 || varlink_connection_call_pending(session->connection))
             break;
+        r = peer->taken ? peer_settle(peer) : 0;
+        if (r < 0)
+            break;
+        peer->taken = false;
         r = varlink_connection_next(session->connection, &message);
         if (r == -EPROTO) { /* the error that says why is queued */
             peer->ending = true;
@@ -103,6 +132,7 @@ static int serve(struct peer *peer)
         }
         if (r <= 0)
             break;
+        peer->taken = true;
         r = handle(peer, &message);
         varlink_message_clear(&message);
         if (r == 0)
@@ -115,7 +145,7 @@ static int serve(struct peer *peer)
         return want(peer, EV_WRITE | EV_CLOSED | EV_PERSIST);
     if (peer->ending)
         return -ESHUTDOWN;
-    bool pending = varlink_connection_call_pending(session->connection);
+    bool pending = varlink_connection_call_pending(session->connection) || peer->shared->holding;
     return want(peer, pending ? EV_CLOSED | EV_PERSIST : EV_READ | EV_PERSIST);
 }
 
@@ -133,9 +163,28 @@ static void end_for(struct peer *peer, int error)
     peer_end(peer, why);
 }
 
+/* A call stays in the socket until it is answered, if that is to be survived and it came as a whole. */
+static int receive(struct peer *peer)
+{
+    size_t left = 0;
+    int r = 2;
+
+    if (peer->slot != STATE_NONE && !peer->partial)
+        r = varlink_transport_peek(peer->fd, peer->session.connection, &left);
+    if (r != 2) {
+        peer->left = (uint16_t)left; /* one read, at most */
+        return r;
+    }
+    if (peer->slot != STATE_NONE && !peer->partial) {
+        peer->partial = true;
+        peer_unsure(peer);
+    }
+    return varlink_transport_receive(peer->fd, peer->session.connection);
+}
+
 static int on_readable(struct peer *peer)
 {
-    int r = varlink_transport_receive(peer->fd, peer->session.connection);
+    int r = receive(peer);
     if (r < 0 && r != -EAGAIN && r != -EPROTO)
         return r;
     if (r == 0 || r == -EPROTO) /* what was queued until now is owed still */
@@ -168,11 +217,12 @@ static void wake(struct api_session *session)
         event_active(peer->event, EV_SIGNAL, 1);
 }
 
-static int watch(struct peer *peer, const struct core_peer *credentials)
+/* again: an earlier homid looked at the process. */
+static int watch(struct peer *peer, const struct core_peer *credentials, const struct peer_record *again)
 {
     if (peer->session.kind != API_TENANT || !peer->account)
         return 0;
-    peer->pidfd = peer_pidfd(peer->fd, credentials);
+    peer->pidfd = again ? process_again(again->pid, again->start_time) : peer_pidfd(peer->fd, credentials);
     if (peer->pidfd < 0)
         return peer->pidfd;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
@@ -190,38 +240,87 @@ static void destroy(struct peer *peer)
     free(peer);
 }
 
-int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum api_kind kind,
-             struct peer_account *account, unsigned limit, const struct core_peer *credentials, bool operator)
+static struct peer *make(struct peer_shared *shared, struct peer_list *list, int fd, enum api_kind kind,
+                         const struct core_peer *credentials, bool operator)
 {
     struct peer *peer = calloc(1, sizeof *peer);
-    if (!peer) {
-        close(fd);
-        return -ENOMEM;
-    }
+
+    if (!peer)
+        return NULL;
     peer->shared = shared;
     peer->list = list;
-    peer->account = account;
-    peer->limit = limit;
     peer->fd = fd;
     peer->pidfd = -1;
+    peer->slot = STATE_NONE;
     peer->session = (struct api_session){.context = shared->api,
                                          .wake = wake,
+                                         .begins = shared->state ? peer_begins : NULL,
                                          .pid = credentials->pid,
                                          .uid = credentials->uid,
                                          .kind = (uint8_t)kind,
                                          .operator= operator, };
-    peer->event = event_new(shared->base, fd, EV_READ | EV_PERSIST, on_event, peer);
+    return peer;
+}
+
+static int start(struct peer *peer, const struct core_peer *credentials, const struct peer_record *again)
+{
+    peer->event = event_new(peer->shared->base, peer->fd, EV_READ | EV_PERSIST, on_event, peer);
     int r = peer->event ? varlink_connection_new(VARLINK_SERVER, &peer->session.connection) : -ENOMEM;
     if (r == 0)
-        r = watch(peer, credentials);
+        r = watch(peer, credentials, again);
     if (r == 0)
-        r = want(peer, EV_READ | EV_PERSIST);
+        r = want(peer, peer->shared->holding ? EV_CLOSED | EV_PERSIST : EV_READ | EV_PERSIST);
+    return r;
+}
+
+int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum api_kind kind,
+             struct peer_account *account, unsigned limit, const struct core_peer *credentials, bool operator)
+{
+    struct peer *peer = make(shared, list, fd, kind, credentials, operator);
+    if (!peer) {
+        close(fd);
+        return -ENOMEM;
+    }
+    peer->account = account;
+    peer->limit = limit;
+    int r = start(peer, credentials, NULL);
     if (r < 0) {
+        destroy(peer);
+        return r;
+    }
+    peer_keep(peer);
+    TAILQ_INSERT_TAIL(list, peer, entry);
+    return 0;
+}
+
+int peer_restore(struct peer_shared *shared, struct peer_list *list, int fd, uint32_t slot,
+                 const struct peer_record *record, struct peer_account *account,
+                 const struct core_peer *credentials, bool operator)
+{
+    struct peer *peer = make(shared, list, fd, (enum api_kind)record->kind, credentials, operator);
+    if (!peer) {
+        close(fd);
+        return -ENOMEM;
+    }
+    peer->account = account;
+    peer->slot = slot;
+    peer->restored = true;
+    int r = start(peer, credentials, record);
+    if (r == 0)
+        r = introduce(peer);
+    if (r < 0) {
+        peer->session.client = NULL;
         destroy(peer);
         return r;
     }
     TAILQ_INSERT_TAIL(list, peer, entry);
     return 0;
+}
+
+void peer_resume(struct peer *peer)
+{
+    if (!varlink_connection_call_pending(peer->session.connection) && want(peer, EV_READ | EV_PERSIST) < 0)
+        peer_end(peer, NULL);
 }
 
 void peer_end(struct peer *peer, const char *why)
@@ -236,6 +335,7 @@ void peer_end(struct peer *peer, const char *why)
     }
     TAILQ_REMOVE(peer->list, peer, entry);
     api_session_close(&peer->session);
+    peer_forget(peer);
     destroy(peer);
     shared->ended(shared->user, account, kind);
 }

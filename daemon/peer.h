@@ -8,7 +8,25 @@
 
 struct event;
 struct event_base;
+struct fdstore;
 struct peer_account;
+struct state;
+
+#define PEER_RECORD 64 /* the kind of a connection's record, among those of the core */
+
+/* See daemon/peer_kept.h. The layout belongs to STATE_VERSION. */
+struct peer_record {
+    uint64_t start_time; /* of the process */
+    uint64_t began;      /* the call, monotonic, milliseconds */
+    int32_t pid;
+    uint32_t serial;  /* counts calls that change something */
+    uint8_t kind;     /* enum api_kind */
+    uint8_t answered; /* the last call that changes something was */
+    uint8_t begun;    /* and took something away before */
+    uint8_t unsure;   /* what the peer has seen cannot be told if homid ends now */
+    uint8_t reserved[4];
+    char request[72]; /* how that call is known again: its number, or its requestId */
+};
 
 /* What the peers of a server share. */
 struct peer_shared {
@@ -17,7 +35,10 @@ struct peer_shared {
     struct api_context *api;
     void (*ended)(void *user, struct peer_account *account, uint8_t kind); /* account NULL: a refused one */
     void *user;
-    int deaths; /* epoll of the pidfds; the data is the peer */
+    int deaths;          /* epoll of the pidfds; the data is the peer */
+    struct state *state; /* NULL: nothing outlives homid */
+    struct fdstore *store;
+    bool holding; /* no calls are taken, as what an earlier homid left is being restored */
 };
 
 struct peer {
@@ -29,9 +50,16 @@ struct peer {
     struct event *event;
     int fd, pidfd;
     short interest;
-    bool serving;   /* within peer_serve, which looks after output itself */
-    bool ending;    /* end of stream, violation, or refused: ends when its output is out */
-    unsigned limit; /* of a refused one: what the error says */
+    bool serving;    /* within peer_serve, which looks after output itself */
+    bool ending;     /* end of stream, violation, or refused: ends when its output is out */
+    unsigned limit;  /* of a refused one: what the error says */
+    uint16_t left;   /* bytes of the call under way that are in the socket still */
+    int64_t call_id; /* its number; 0: it has none */
+    bool taken;      /* one was taken out of the connection and is not settled yet */
+    bool partial;    /* it was received piece by piece */
+    bool changes;    /* it changes something */
+    bool restored;   /* no call was taken since an earlier homid had the connection */
+    uint32_t slot;   /* of its record; STATE_NONE: it ends with this homid */
 };
 
 TAILQ_HEAD(peer_list, peer);
@@ -43,6 +71,11 @@ TAILQ_HEAD(peer_list, peer);
 int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum api_kind kind,
              struct peer_account *account, unsigned limit, const struct core_peer *credentials,
              bool operator);
+/* The same for a connection that an earlier homid had, from its record. */
+int peer_restore(struct peer_shared *shared, struct peer_list *list, int fd, uint32_t slot,
+                 const struct peer_record *record, struct peer_account *account,
+                 const struct core_peer *credentials, bool operator);
+void peer_resume(struct peer *peer);               /* takes calls, after shared->holding */
 void peer_end(struct peer *peer, const char *why); /* closes, gives everything back and frees */
 
 #endif

@@ -88,3 +88,40 @@ int peer_pidfd(int fd, const struct core_peer *peer)
     }
     return pidfd;
 }
+
+int process_start_time(pid_t pid, uint64_t *ret_time)
+{
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return errno == ENOENT ? -ESRCH : -errno;
+    size_t count = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[count] = '\0';
+    /* The name in parentheses may hold anything; the time is the 20th word behind it. */
+    const char *at = strrchr(text, ')');
+    unsigned long long time;
+    if (!at ||
+        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &time) != 1)
+        return -EPROTO;
+    *ret_time = time;
+    return 0;
+}
+
+int process_again(pid_t pid, uint64_t start_time)
+{
+    uint64_t found;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    /* The look at /proc is about the process of the pidfd, since that is alive after it. */
+    int r = process_start_time(pid, &found);
+    if (r == 0 && (found != start_time || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0))
+        r = -ESRCH;
+    if (r == 0)
+        return pidfd;
+    close(pidfd);
+    return r;
+}

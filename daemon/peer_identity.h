@@ -18,4 +18,10 @@ int peer_groups(int fd, gid_t **ret_groups, size_t *ret_count);
  */
 int peer_pidfd(int fd, const struct core_peer *peer);
 
+/* When a process began, in clock ticks since the machine did: with its number, that tells it from all others.
+ */
+int process_start_time(pid_t pid, uint64_t *ret_time);
+/* A pidfd of the process that has this number and began then; -ESRCH when it is gone. */
+int process_again(pid_t pid, uint64_t start_time);
+
 #endif

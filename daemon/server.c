@@ -11,9 +11,12 @@
 
 #include "daemon/api/container_device.h"
 #include "daemon/api/events.h"
+#include "daemon/fdstore.h"
 #include "daemon/loop.h"
 #include "daemon/peer.h"
 #include "daemon/peer_identity.h"
+#include "daemon/peer_kept.h"
+#include "daemon/state.h"
 
 #define ACCEPT_BURST 16 /* connections taken before others get their turn */
 
@@ -87,7 +90,7 @@ static void on_resume(evutil_socket_t fd, short what, void *user)
 {
     (void)fd, (void)what;
     struct server *server = user;
-    if (!server->stopped)
+    if (!server->stopped && !server->shared.holding)
         set_accepting(server, true);
 }
 
@@ -101,7 +104,7 @@ static void on_ended(void *user, struct peer_account *account, uint8_t kind)
     } else {
         server->refused_count--;
     }
-    if (server->paused && !server->stopped) {
+    if (server->paused && !server->stopped && !server->shared.holding) {
         event_del(server->resume);
         set_accepting(server, true);
     }
@@ -208,6 +211,129 @@ static void on_deaths(evutil_socket_t fd, short what, void *user)
         peer_end(event.data.ptr, NULL);
 }
 
+/* ---- taking over ---- */
+
+void server_call_begun(struct server *server, uint32_t connection)
+{
+    struct peer *peer;
+    TAILQ_FOREACH (peer, &server->peers, entry) {
+        if (peer_connection(peer) == connection) {
+            peer_call_begun(peer);
+            return;
+        }
+    }
+}
+
+struct left_behind {
+    uint32_t slot;
+    struct peer_record record;
+};
+
+struct restoring {
+    struct left_behind *list;
+    size_t count, room;
+};
+
+static void note(void *user, uint32_t slot, uint16_t kind, const void *data, size_t bytes)
+{
+    struct restoring *restoring = user;
+    if (kind != PEER_RECORD)
+        return;
+    if (restoring->count == restoring->room) {
+        size_t room = restoring->room ? 2 * restoring->room : 64;
+        struct left_behind *list = realloc(restoring->list, room * sizeof *list);
+        if (!list)
+            return;
+        restoring->list = list;
+        restoring->room = room;
+    }
+    struct left_behind *entry = &restoring->list[restoring->count++];
+    *entry = (struct left_behind){.slot = slot};
+    memcpy(&entry->record, data, bytes < sizeof entry->record ? bytes : sizeof entry->record);
+}
+
+/* Who asked first goes first. */
+static int by_age(const void *a, const void *b)
+{
+    const struct left_behind *x = a, *y = b;
+    return (x->record.began > y->record.began) - (x->record.began < y->record.began);
+}
+
+static int restore_peer(struct server *server, int fd, const struct left_behind *left)
+{
+    struct core_peer credentials;
+    const struct peer_record *record = &left->record;
+    int r = peer_credentials(fd, &credentials);
+    struct peer_account *account = NULL;
+    if (r == 0)
+        account = record->kind == API_ADMIN ? &server->operators : account_of(server, credentials.uid);
+    if (!account) {
+        close(fd);
+        return r < 0 ? r : -ENOMEM;
+    }
+    bool operator= record->kind == API_ADMIN && is_operator(server->options.config, fd, &credentials);
+    r = peer_restore(&server->shared, &server->peers, fd, left->slot, record, account,
+                     &credentials, operator);
+    if (r == 0) {
+        account->connections++;
+        server->connections[record->kind]++;
+    }
+    release_account(server, account);
+    return r;
+}
+
+static void restore(struct server *server, const struct left_behind *left)
+{
+    char name[FDSTORE_NAME_MAX + 1];
+    peer_name(left->slot, name);
+    int fd = fdstore_take(server->shared.store, name);
+    int r = fd < 0 ? fd : left->record.kind > API_ADMIN ? -EPROTO : 0;
+    const struct log_fields fields = {.pid = left->record.pid};
+    if (r == 0 && left->record.unsure) {
+        log_write(server->options.log, LOG_NOTICE, &fields,
+                  "connection of pid %d closed: homid ended while it was answered, and it does not number "
+                  "its calls",
+                  (int)left->record.pid);
+        r = -ESTALE;
+    }
+    if (r == 0)
+        r = restore_peer(server, fd, left);
+    else if (fd >= 0)
+        close(fd);
+    if (r < 0) {
+        fdstore_remove(server->shared.store, name);
+        state_remove(server->shared.state, left->slot);
+    }
+}
+
+void server_restore(struct server *server)
+{
+    struct restoring restoring = {0};
+    server->shared.holding = true;
+    set_accepting(server, false);
+    if (!server->shared.state)
+        return;
+    state_each(server->shared.state, note, &restoring);
+    if (restoring.count)
+        qsort(restoring.list, restoring.count, sizeof *restoring.list, by_age);
+    for (size_t i = 0; i < restoring.count; i++)
+        restore(server, &restoring.list[i]);
+    free(restoring.list);
+}
+
+void server_resume(struct server *server)
+{
+    struct peer *peer, *next;
+    if (!server->shared.holding || server->stopped)
+        return;
+    server->shared.holding = false;
+    set_accepting(server, true);
+    for (peer = TAILQ_FIRST(&server->peers); peer; peer = next) {
+        next = TAILQ_NEXT(peer, entry);
+        peer_resume(peer);
+    }
+}
+
 /* ---- life ---- */
 
 static int make_events(struct server *server)
@@ -245,16 +371,21 @@ int server_new(const struct server_options *options, struct server **ret_server)
         .ended = on_ended,
         .user = server,
         .deaths = -1,
+        .state = options->state,
+        .store = options->store,
     };
     server->api.core = options->core;
     server->api.config = &options->config->core;
     server->api.container_directory = options->config->container_directory;
     server->api.tenant_socket = options->config->tenant_socket;
-    container_device_clear(options->config->container_directory);
+    /* Of leases that outlive homid the descriptions do too. */
+    if (!options->state)
+        container_device_clear(options->config->container_directory);
     server->api.started = loop_now();
     int r = api_context_init(&server->api);
     if (r == 0)
         r = events_new(options->config->limits.monitors, options->config->limits.monitors_per_uid,
+                       options->state ? state_counter(options->state, STATE_EVENTS) : NULL,
                        &server->api.events);
     if (r == 0)
         r = make_events(server);

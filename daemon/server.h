@@ -26,19 +26,31 @@
 #define SERVER_REFUSED_MAX   32
 
 struct event_base;
+struct fdstore;
 struct server;
+struct state;
 
 struct server_options {
     struct event_base *base;
     struct core *core;
     const struct config *config;
     const struct log *log;
-    int listeners[2]; /* by enum api_kind; borrowed, non-blocking */
+    int listeners[2];    /* by enum api_kind; borrowed, non-blocking */
+    struct state *state; /* NULL: nothing outlives homid */
+    struct fdstore *store;
 };
 
 /* What the options point to must outlive the server. Returns 0 or a negative errno. */
 int server_new(const struct server_options *options, struct server **ret_server);
 void server_free(struct server *server); /* NULL-safe; ends every connection */
+
+/*
+ * Takes over the connections that an earlier homid had, with the core's clients for them. No call is taken,
+ * and nobody new accepted, until server_resume.
+ */
+void server_restore(struct server *server);
+void server_resume(struct server *server);
+void server_call_begun(struct server *server, uint32_t connection); /* as core_archive.begun */
 
 void server_event(struct server *server, const struct core_event *event); /* tells those who monitor */
 void server_stop(struct server *server); /* accepts nobody any more and ends every connection */

@@ -15,31 +15,19 @@
 
 static const char *const names[2] = {"tenant", "admin"};
 
-/* Takes what systemd handed in. A descriptor that nobody here knows is closed and named. */
-static int take_handed_in(const struct log *log, struct sockets *sockets)
+/* Takes what systemd handed in under a socket's name, if that is one. */
+static int take_handed_in(const struct log *log, struct fdstore *store, int kind)
 {
-    char **handed = NULL;
-    int count = sd_listen_fds_with_names(1, &handed);
-    if (count < 0)
-        return count;
-    for (int i = 0; i < count; i++) {
-        int fd = SD_LISTEN_FDS_START + i, kind;
-        for (kind = 0; kind < 2; kind++) {
-            if (strcmp(handed[i], names[kind]) == 0 && sockets->fds[kind] < 0)
-                break;
-        }
-        if (kind < 2 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 &&
-            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0) {
-            sockets->fds[kind] = fd;
-        } else {
-            log_write(log, LOG_WARNING, NULL,
-                      "closing descriptor \"%s\", which systemd handed in for nothing", handed[i]);
-            close(fd);
-        }
-        free(handed[i]);
-    }
-    free(handed);
-    return 0;
+    int fd = fdstore_take(store, names[kind]);
+    if (fd < 0)
+        return -1;
+    if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 &&
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0)
+        return fd;
+    log_write(log, LOG_WARNING, NULL,
+              "closing descriptor \"%s\", which systemd handed in and is no listening socket", names[kind]);
+    close(fd);
+    return -1;
 }
 
 /* Whether somebody answers at a path; a socket that was left behind refuses. */
@@ -101,15 +89,19 @@ static int listen_at(const char *path, int kind, const struct config *config, in
     return 0;
 }
 
-int sockets_open(const struct config *config, const struct log *log, struct sockets *ret_sockets)
+int sockets_open(const struct config *config, const struct log *log, struct fdstore *store,
+                 struct sockets *ret_sockets)
 {
     struct sockets sockets = {.fds = {-1, -1}, .paths = {config->tenant_socket, config->admin_socket}};
-    int r = take_handed_in(log, &sockets);
+    int r = 0;
     for (int kind = 0; r == 0 && kind < 2; kind++) {
+        sockets.fds[kind] = take_handed_in(log, store, kind);
         if (sockets.fds[kind] >= 0)
             continue;
         r = listen_at(sockets.paths[kind], kind, config, &sockets.fds[kind]);
         sockets.own[kind] = r == 0;
+        if (r == 0)
+            r = fdstore_put(store, sockets.fds[kind], names[kind]);
         if (r < 0)
             log_write(log, LOG_ERR, NULL, "cannot listen at %s: %s", sockets.paths[kind], strerror(-r));
     }
@@ -119,6 +111,14 @@ int sockets_open(const struct config *config, const struct log *log, struct sock
     }
     *ret_sockets = sockets;
     return 0;
+}
+
+void sockets_forget(const struct sockets *sockets, struct fdstore *store)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        if (sockets->fds[kind] >= 0)
+            fdstore_remove(store, names[kind]);
+    }
 }
 
 void sockets_close(struct sockets *sockets)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The two listening sockets: systemd's when it hands in sockets named "tenant" and "admin"
- * (FileDescriptorName of homid.socket and homid-admin.socket), else homid's own at the configured paths.
+ * (FileDescriptorName of homid.socket and homid-admin.socket), else homid's own at the configured paths,
+ * which are put into the store under these names.
  */
 #ifndef HOMI_DAEMON_SOCKETS_H
 #define HOMI_DAEMON_SOCKETS_H
 
 #include "daemon/config.h"
+#include "daemon/fdstore.h"
 #include "daemon/log.h"
 
 struct sockets {
@@ -20,7 +22,10 @@ struct sockets {
  * replaced. The tenants' socket is open to everybody, since its callers are judged by their credentials; the
  * operator's to root and the admin group. Failures are logged. Returns 0 or a negative errno.
  */
-int sockets_open(const struct config *config, const struct log *log, struct sockets *ret_sockets);
+int sockets_open(const struct config *config, const struct log *log, struct fdstore *store,
+                 struct sockets *ret_sockets);
+/* Those of homid's own are not for the next one either. */
+void sockets_forget(const struct sockets *sockets, struct fdstore *store);
 void sockets_close(struct sockets *sockets); /* removes homid's own from the file system */
 
 #endif

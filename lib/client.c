@@ -16,6 +16,8 @@
 #include "proto/json.h"
 #include "proto/transport.h"
 
+#define CONNECTS_MAX 16 /* for a call that a connection ended without a word */
+
 static int connect_to(const char *path, int *ret_socket)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -40,6 +42,17 @@ static int connect_to(const char *path, int *ret_socket)
     return 0;
 }
 
+/* The calls are numbered, so that an answer that a restarted homid gives again is told apart. */
+static int start_connection(struct homi *homi)
+{
+    int r = varlink_connection_new(VARLINK_CLIENT, &homi->connection);
+
+    if (r < 0)
+        return r;
+    varlink_connection_number_calls(homi->connection);
+    return connect_to(homi->path, &homi->socket);
+}
+
 int homi_open(const char *socket_path, struct homi **ret_homi)
 {
     struct homi *homi;
@@ -54,9 +67,7 @@ int homi_open(const char *socket_path, struct homi **ret_homi)
         return -ENOMEM;
     homi->socket = -1;
     homi->path = strdup(socket_path);
-    r = homi->path ? varlink_connection_new(VARLINK_CLIENT, &homi->connection) : -ENOMEM;
-    if (r == 0)
-        r = connect_to(socket_path, &homi->socket);
+    r = homi->path ? start_connection(homi) : -ENOMEM;
     if (r < 0) {
         homi_close(homi);
         return r;
@@ -191,15 +202,40 @@ int client_refused(struct homi *homi, const struct varlink_message *reply)
     return refusal_by_name(reply->error);
 }
 
+static int connect_again(struct homi *homi)
+{
+    varlink_connection_free(homi->connection);
+    homi->connection = NULL;
+    return start_connection(homi);
+}
+
+/*
+ * A homid that is restarted keeps the connections that it has accepted, but not one that it accepted in that
+ * very moment. Nothing was answered on it then, so nothing is held, and the call is made on another one.
+ */
+static int call_and_wait(struct homi *homi, const char *method, json_object *parameters, const int *fds,
+                         unsigned fd_count, struct varlink_message *ret_reply)
+{
+    int r;
+
+    for (unsigned i = 0;; i++) {
+        r = client_send(homi, method, parameters, false, fds, fd_count);
+        if (r == 0)
+            r = client_receive(homi, true, ret_reply);
+        if (r != -ECONNRESET || homi->answered || i == CONNECTS_MAX || connect_again(homi) < 0)
+            break;
+    }
+    homi->answered = homi->answered || r > 0;
+    return r;
+}
+
 int client_call(struct homi *homi, const char *method, json_object *parameters, const int *fds,
                 unsigned fd_count, unsigned fds_max, struct varlink_message *ret_reply)
 {
     struct varlink_message reply;
     int r;
 
-    r = client_send(homi, method, parameters, false, fds, fd_count);
-    if (r == 0)
-        r = client_receive(homi, true, &reply);
+    r = call_and_wait(homi, method, parameters, fds, fd_count, &reply);
     if (r < 0)
         return r;
     if (reply.fd_count > (reply.error ? 0 : fds_max))

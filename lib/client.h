@@ -19,6 +19,7 @@ struct homi {
     struct varlink_connection *connection;
     char *path;
     uint64_t next_request;
+    bool answered; /* on this connection, once */
     struct homi_lease *leases;
     struct homi *monitor; /* the connection of homi_event_next() */
     char error_name[128];

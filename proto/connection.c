@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +18,17 @@ struct varlink_connection {
     uint8_t violation;
     uint8_t json_defect;
     bool pending, pending_more, pending_oneway; /* server: the call taken out */
+    bool numbered;                              /* client: its calls are */
     uint8_t unanswered;                         /* client: calls */
-    uint16_t more; /* client: bit n tells whether the n-th oldest asked for more */
+    uint16_t more;   /* client: bit n tells whether the n-th oldest asked for more */
+    int64_t call_id; /* server: of the call taken out, 0: none; client: of the last call */
     struct inbox in;
     struct outbox out;
 };
+
+#define CALL_MEMBER "io.homi.Call"
+
+enum { TAKEN_BEFORE = 2 /* a message that is none: look for the next one */ };
 
 _Static_assert(VARLINK_INPUT_CALLS_MAX <= 16, "the bits of varlink_connection.more");
 
@@ -55,9 +62,19 @@ static void add_member(struct json_text *text, const char *key)
     json_text_add(text, ":", 1);
 }
 
-/* Sends {KEY: NAME, "parameters": PARAMETERS, FLAG: true}; each part is left out when NULL (or empty). */
+static void add_call_number(struct json_text *text, int64_t id)
+{
+    char value[40];
+
+    add_member(text, CALL_MEMBER);
+    json_text_add(text, value, (size_t)snprintf(value, sizeof(value), "{\"id\":%lld}", (long long)id));
+}
+
+/* Sends {KEY: NAME, "parameters": PARAMETERS, FLAG: true}; each part is left out when NULL (or empty), and
+ * the number of the call when it is 0. */
 static int send_message(struct varlink_connection *connection, const char *key, const char *name,
-                        json_object *parameters, const char *flag, const int *fds, unsigned fd_count)
+                        json_object *parameters, const char *flag, int64_t call_id, const int *fds,
+                        unsigned fd_count)
 {
     struct json_text text = {0};
     int r;
@@ -73,6 +90,9 @@ static int send_message(struct varlink_connection *connection, const char *key, 
     if (flag) {
         add_member(&text, flag);
         json_text_add(&text, "true", 4);
+    }
+    if (call_id) {
+        add_call_number(&text, call_id);
     }
     json_text_add(&text, text.length > 0 ? "}" : "{}", text.length > 0 ? 2 : 3); /* with its NUL */
     if (text.failed) {
@@ -95,7 +115,7 @@ static void tell(struct varlink_connection *connection, const struct varlink_bre
     json_object *parameters;
 
     if (varlink_violation_error(breach, &error, &parameters) == 0) {
-        (void)send_message(connection, "error", error, parameters, NULL, NULL, 0);
+        (void)send_message(connection, "error", error, parameters, NULL, 0, NULL, 0);
         json_object_put(parameters);
     }
 }
@@ -165,6 +185,19 @@ static bool is_vendor_extension(const char *key, json_object *value)
     return strchr(key, '.') && json_object_is_type(value, json_type_object);
 }
 
+/* {"id": 1 or more}; members that it may get later are ignored. */
+static bool read_call_id(json_object *value, int64_t *ret_id)
+{
+    json_object *id = NULL;
+
+    if (!json_object_is_type(value, json_type_object) || !json_object_object_get_ex(value, "id", &id) ||
+        !json_object_is_type(id, json_type_int)) {
+        return false;
+    }
+    *ret_id = json_object_get_int64(id);
+    return *ret_id > 0;
+}
+
 /* Reads the members of a call. Returns the one that is missing, unknown, mistyped or excluded, or NULL. */
 static const char *read_call(struct varlink_message *message)
 {
@@ -174,6 +207,7 @@ static const char *read_call(struct varlink_message *message)
                     : strcmp(key, "more") == 0       ? read_flag(value, &message->more)
                     : strcmp(key, "oneway") == 0     ? read_flag(value, &message->oneway)
                     : strcmp(key, "upgrade") == 0    ? read_flag(value, &message->upgrade)
+                    : strcmp(key, CALL_MEMBER) == 0  ? read_call_id(value, &message->call_id)
                                                      : is_vendor_extension(key, value);
         if (!fits) {
             return key;
@@ -195,6 +229,7 @@ static const char *read_reply(struct varlink_message *message)
         bool fits = strcmp(key, "error") == 0        ? read_string(value, &message->error)
                     : strcmp(key, "parameters") == 0 ? read_object(value, &message->parameters)
                     : strcmp(key, "continues") == 0  ? read_flag(value, &message->continues)
+                    : strcmp(key, CALL_MEMBER) == 0  ? read_call_id(value, &message->call_id)
                                                      : is_vendor_extension(key, value);
         if (!fits) {
             return key;
@@ -224,6 +259,7 @@ static bool account(struct varlink_connection *connection, const struct varlink_
         connection->pending = true;
         connection->pending_more = message->more;
         connection->pending_oneway = message->oneway;
+        connection->call_id = message->call_id;
         return true;
     }
     if (connection->unanswered == 0 || (message->continues && !(connection->more & 1))) {
@@ -236,7 +272,21 @@ static bool account(struct varlink_connection *connection, const struct varlink_
     return true;
 }
 
-int varlink_connection_next(struct varlink_connection *connection, struct varlink_message *ret_message)
+/* An answer that came before, from a service that could not know. */
+static bool is_duplicate(const struct varlink_connection *connection, const struct varlink_message *message)
+{
+    return connection->role == VARLINK_CLIENT && connection->numbered && message->call_id > 0 &&
+           message->call_id <= connection->call_id - connection->unanswered;
+}
+
+/* The number of an answer, where there is one, is that of the oldest call. */
+static bool is_expected(const struct varlink_connection *connection, const struct varlink_message *message)
+{
+    return connection->role == VARLINK_SERVER || !connection->numbered || message->call_id == 0 ||
+           message->call_id == connection->call_id - connection->unanswered + 1;
+}
+
+static int take_next(struct varlink_connection *connection, struct varlink_message *ret_message)
 {
     struct varlink_breach breach = {.violation = VARLINK_VIOLATION_SHAPE};
     struct varlink_message message = {0};
@@ -264,7 +314,11 @@ int varlink_connection_next(struct varlink_connection *connection, struct varlin
         r = violate(connection, &breach);
     } else if (complete_parameters(&message)) {
         r = -ENOMEM;
-    } else if (!account(connection, &message)) {
+    } else if (is_duplicate(connection, &message)) {
+        inbox_take(&connection->in, message.fds, &message.fd_count);
+        varlink_message_clear(&message);
+        return TAKEN_BEFORE;
+    } else if (!is_expected(connection, &message) || !account(connection, &message)) {
         r = violate_by(connection, VARLINK_VIOLATION_UNEXPECTED);
     }
     if (r) {
@@ -274,6 +328,16 @@ int varlink_connection_next(struct varlink_connection *connection, struct varlin
     inbox_take(&connection->in, message.fds, &message.fd_count);
     *ret_message = message;
     return 1;
+}
+
+int varlink_connection_next(struct varlink_connection *connection, struct varlink_message *ret_message)
+{
+    int r;
+
+    do {
+        r = take_next(connection, ret_message);
+    } while (r == TAKEN_BEFORE);
+    return r;
 }
 
 void varlink_message_clear(struct varlink_message *message)
@@ -298,6 +362,11 @@ int varlink_message_take_fd(struct varlink_message *message, unsigned index)
     return fd;
 }
 
+void varlink_connection_number_calls(struct varlink_connection *connection)
+{
+    connection->numbered = true;
+}
+
 int varlink_connection_call(struct varlink_connection *connection, const char *method,
                             json_object *parameters, bool more, const int *fds, unsigned fd_count)
 {
@@ -306,8 +375,10 @@ int varlink_connection_call(struct varlink_connection *connection, const char *m
     if (connection->unanswered == VARLINK_INPUT_CALLS_MAX) {
         return -ENOBUFS;
     }
-    r = send_message(connection, "method", method, parameters, more ? "more" : NULL, fds, fd_count);
+    r = send_message(connection, "method", method, parameters, more ? "more" : NULL,
+                     connection->numbered ? connection->call_id + 1 : 0, fds, fd_count);
     if (r == 0) {
+        connection->call_id++;
         connection->more |= (uint16_t)(more << connection->unanswered++);
     }
     return r;
@@ -329,8 +400,8 @@ static int answer(struct varlink_connection *connection, const char *error, json
             (void)close(fds[i]);
         }
     } else {
-        r = send_message(connection, "error", error, parameters, continues ? "continues" : NULL, fds,
-                         fd_count);
+        r = send_message(connection, "error", error, parameters, continues ? "continues" : NULL,
+                         connection->call_id, fds, fd_count);
     }
     if (r == -ENOBUFS) {
         (void)violate_by(connection, VARLINK_VIOLATION_OVERFLOW);

@@ -17,6 +17,12 @@
  * What a peer sends is bounded by proto/limits.h, and so is the memory that it can make this side hold. A
  * connection on which nothing waits holds nothing but itself (about 100 bytes).
  *
+ * Calls may be numbered, by a member of the message beside those of the specification, as it allows to
+ * vendors:
+ * {"method": ..., "io.homi.Call": {"id": 7}}. Every answer to such a call carries the same member, and only
+ * those do, so that no client sees it that did not ask. A client that numbers its calls drops an answer that
+ * comes twice: a service that was restarted in between cannot know whether it had been sent.
+ *
  * A violation is beyond repair: what was received and not taken out is forgotten, and nothing more is taken.
  * A server queues the error of io.homi.Protocol that tells the peer, behind the answers that wait already and
  * in place of the next one that is due, whether a call is pending, waits or neither; send what is queued, as
@@ -28,6 +34,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #include "proto/limits.h"
@@ -47,6 +54,7 @@ struct varlink_message {
     const char *error;       /* client side; points into object */
     json_object *parameters; /* never NULL; borrowed from object */
     bool more, oneway, upgrade, continues;
+    int64_t call_id;          /* server side: the number of the call; 0: it has none */
     int fds[VARLINK_FDS_MAX]; /* owned; -1 where taken */
     unsigned fd_count;        /* as received */
 };
@@ -66,6 +74,9 @@ int varlink_connection_feed(struct varlink_connection *connection, const void *b
 int varlink_connection_next(struct varlink_connection *connection, struct varlink_message *ret_message);
 void varlink_message_clear(struct varlink_message *message);                  /* NULL-safe */
 int varlink_message_take_fd(struct varlink_message *message, unsigned index); /* the fd, or -EBADF */
+
+/* Client: calls are numbered from now on. */
+void varlink_connection_number_calls(struct varlink_connection *connection);
 
 /*
  * Queues a call (client). parameters may be NULL; they are borrowed. fds are taken over on success only.
@@ -91,9 +102,9 @@ int varlink_connection_error(struct varlink_connection *connection, const char *
 bool varlink_connection_call_pending(const struct varlink_connection *connection);
 
 /*
- * What to send next: one message with fds, or a run of messages without. Returns the bytes to send
- * (0: nothing), *ret_fds borrowed until the next call. After sending n bytes of it (fds go with the first),
- * call varlink_connection_sent.
+ * What to send next: one message with fds, or a run of messages without, of VARLINK_PIECE_BYTES_MAX bytes
+ * unless one message alone is longer. Returns the bytes to send (0: nothing), *ret_fds borrowed until the
+ * next call. After sending n bytes of it (fds go with the first), call varlink_connection_sent.
  */
 size_t varlink_connection_output(struct varlink_connection *connection, struct iovec *ret_iov,
                                  const int **ret_fds, unsigned *ret_fd_count);

@@ -9,5 +9,7 @@
 #define VARLINK_OUTPUT_BYTES_MAX  (256u * 1024) /* queued for a peer that does not read */
 #define VARLINK_INPUT_CALLS_MAX   16u           /* calls sent ahead of the answer to the first of them */
 #define VARLINK_INPUT_BYTES_MAX   (128u * 1024) /* bytes of calls that wait behind an unanswered one */
+#define VARLINK_PIECE_BYTES_MAX                                                                              \
+    (32u * 1024) /* sent at once; the kernel takes so much as a whole or not at all */
 
 #endif

@@ -86,6 +86,21 @@ int outbox_add(struct outbox *outbox, const char *bytes, size_t count, const int
     return r;
 }
 
+/* Whole messages of a run, as many as go into one piece; the first one whole in any case. */
+static size_t piece(const char *bytes, size_t count)
+{
+    const char *end;
+
+    if (count <= VARLINK_PIECE_BYTES_MAX) {
+        return count;
+    }
+    end = memrchr(bytes, '\0', VARLINK_PIECE_BYTES_MAX);
+    if (!end) {
+        end = memchr(bytes, '\0', count);
+    }
+    return end ? (size_t)(end - bytes) + 1 : count;
+}
+
 size_t outbox_peek(const struct outbox *outbox, const char **ret_bytes, const int **ret_fds,
                    unsigned *ret_fd_count)
 {
@@ -97,7 +112,7 @@ size_t outbox_peek(const struct outbox *outbox, const char **ret_bytes, const in
     *ret_bytes = run->bytes + run->begin;
     *ret_fds = run->fds;
     *ret_fd_count = run->begin == 0 ? run->fd_count : 0;
-    return run->end - run->begin;
+    return piece(run->bytes + run->begin, run->end - run->begin);
 }
 
 void outbox_sent(struct outbox *outbox, size_t count)

@@ -2,6 +2,7 @@
 #include "proto/transport.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -30,8 +31,8 @@ static unsigned received_fds(struct msghdr *header, int fds[VARLINK_FDS_MAX])
     return count;
 }
 
-/* How many of the waiting bytes to take: up to the first NUL. 0 at end of stream. */
-static ssize_t look(int socket, char *buffer)
+/* How many of the waiting bytes to take: up to the first NUL (*ret_whole then). 0 at end of stream. */
+static ssize_t look(int socket, char *buffer, bool *ret_whole)
 {
     const char *nul;
     ssize_t n;
@@ -43,27 +44,23 @@ static ssize_t look(int socket, char *buffer)
         return n < 0 ? -errno : 0;
     }
     nul = memchr(buffer, '\0', (size_t)n);
+    *ret_whole = nul != NULL;
     return nul ? nul + 1 - buffer : n;
 }
 
-int varlink_transport_receive(int socket, struct varlink_connection *connection)
+static int feed(int socket, struct varlink_connection *connection, char *buffer, size_t bytes, int flags)
 {
-    char buffer[READ_BYTES];
     union control control;
-    struct iovec iov = {.iov_base = buffer};
+    struct iovec iov = {.iov_base = buffer, .iov_len = bytes};
     struct msghdr header = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     int fds[VARLINK_FDS_MAX];
     unsigned fd_count;
-    ssize_t n = look(socket, buffer);
+    ssize_t n;
     int r;
 
-    if (n <= 0) {
-        return (int)n;
-    }
-    iov.iov_len = (size_t)n;
     do {
-        n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+        n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | flags);
     } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         return n < 0 ? -errno : 0;
@@ -71,6 +68,47 @@ int varlink_transport_receive(int socket, struct varlink_connection *connection)
     fd_count = received_fds(&header, fds);
     r = varlink_connection_feed(connection, buffer, (size_t)n, fds, fd_count, header.msg_flags & MSG_CTRUNC);
     return r ? r : 1;
+}
+
+int varlink_transport_receive(int socket, struct varlink_connection *connection)
+{
+    char buffer[READ_BYTES];
+    bool whole;
+    ssize_t n = look(socket, buffer, &whole);
+
+    return n > 0 ? feed(socket, connection, buffer, (size_t)n, 0) : (int)n;
+}
+
+int varlink_transport_peek(int socket, struct varlink_connection *connection, size_t *ret_bytes)
+{
+    char buffer[READ_BYTES];
+    bool whole;
+    ssize_t n = look(socket, buffer, &whole);
+    int r;
+
+    if (n <= 0 || !whole) {
+        return n > 0 ? 2 : (int)n;
+    }
+    r = feed(socket, connection, buffer, (size_t)n, MSG_PEEK);
+    *ret_bytes = (size_t)n;
+    return r;
+}
+
+int varlink_transport_take(int socket, size_t bytes)
+{
+    char buffer[READ_BYTES];
+
+    while (bytes > 0) {
+        ssize_t n = recv(socket, buffer, bytes < sizeof(buffer) ? bytes : sizeof(buffer), 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? -errno : -ECONNRESET;
+        }
+        bytes -= (size_t)n;
+    }
+    return 0;
 }
 
 static ssize_t send_once(int socket, struct iovec *iov, const int *fds, unsigned fd_count)

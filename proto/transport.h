@@ -25,6 +25,16 @@
 int varlink_transport_receive(int socket, struct varlink_connection *connection);
 
 /*
+ * Feeds a message without taking it out of the socket, where the next process of a service that ends finds it
+ * again: 1, and *ret_bytes are to be taken by varlink_transport_take when it was answered. 2 and nothing is
+ * fed when no whole message of at most 4 KiB is there: it has to be received piece by piece. Otherwise as
+ * above.
+ */
+int varlink_transport_peek(int socket, struct varlink_connection *connection, size_t *ret_bytes);
+/* Takes what was only looked at, and closes its descriptors. 0 or a negative errno. */
+int varlink_transport_take(int socket, size_t bytes);
+
+/*
  * Sends as much as the socket takes. Returns 1 when all is out, 0 when the socket is full, or a negative
  * errno. Never raises SIGPIPE.
  */

@@ -152,6 +152,9 @@ int api_call_begin(struct api_session *session, const char *method, json_object 
     if (id && (!id[0] || strlen(id) > API_REQUEST_ID_BYTES_MAX))
         return varlink_error_invalid_parameter(session->connection, "requestId");
 
+    int r = parameters && session->begins ? session->begins(session, id) : 0;
+    if (r < 0)
+        return r;
     struct api_call *call = calloc(1, sizeof *call);
     if (!call)
         return -ENOMEM;

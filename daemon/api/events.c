@@ -19,7 +19,8 @@ struct events {
     TAILQ_HEAD(, monitor) monitors;
     unsigned counts[2], max; /* by enum api_kind: tenants cannot take the operators' */
     unsigned per_uid;
-    int64_t sequence;               /* of the newest event, from 1 */
+    uint64_t *sequence, own;        /* of the newest event, from 1 */
+    int64_t before;                 /* that of the last one that an earlier homid had */
     json_object *kept[EVENTS_KEPT]; /* by sequence modulo EVENTS_KEPT: parameters of the admin's reply */
 };
 
@@ -47,7 +48,7 @@ static const struct {
 static const char *const methods[] = {
     [API_TENANT] = "io.homi.Tenant.Monitor", [API_ADMIN] = "io.homi.Admin.Monitor"};
 
-int events_new(unsigned monitors_max, unsigned per_uid, struct events **ret_events)
+int events_new(unsigned monitors_max, unsigned per_uid, uint64_t *sequence, struct events **ret_events)
 {
     struct events *events = calloc(1, sizeof *events);
     if (!events)
@@ -55,6 +56,8 @@ int events_new(unsigned monitors_max, unsigned per_uid, struct events **ret_even
     TAILQ_INIT(&events->monitors);
     events->max = monitors_max;
     events->per_uid = per_uid;
+    events->sequence = sequence ? sequence : &events->own;
+    events->before = (int64_t)*events->sequence;
     *ret_events = events;
     return 0;
 }
@@ -118,7 +121,7 @@ static int tell(struct api_session *session, json_object *parameters)
 
 void events_publish(struct events *events, const struct core_event *event)
 {
-    int64_t sequence = ++events->sequence;
+    int64_t sequence = (int64_t)++ * events->sequence;
     json_object **kept = &events->kept[sequence % EVENTS_KEPT];
     json_object *tenants = kinds[event->kind].tenant && event->lease ? for_tenants(event) : NULL;
     json_object_put(*kept);
@@ -180,10 +183,11 @@ int events_monitor(struct events *events, struct api_session *session, int64_t s
     TAILQ_INSERT_TAIL(&events->monitors, monitor, entry);
     events->counts[session->kind]++;
 
-    int64_t oldest = events->sequence > EVENTS_KEPT ? events->sequence - EVENTS_KEPT + 1 : 1;
+    int64_t newest = (int64_t)*events->sequence;
+    int64_t oldest = newest - events->before > EVENTS_KEPT ? newest - EVENTS_KEPT + 1 : events->before + 1;
     int r = 0;
     if (since > 0 && session->kind == API_ADMIN) {
-        for (int64_t at = since > oldest ? since : oldest; r == 0 && at <= events->sequence; at++)
+        for (int64_t at = since > oldest ? since : oldest; r == 0 && at <= newest; at++)
             r = tell(session, events->kept[at % EVENTS_KEPT]);
     }
     return r;

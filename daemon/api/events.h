@@ -10,8 +10,11 @@
 
 #define EVENTS_KEPT 256
 
-/* monitors_max: at once on each of the two sockets; per_uid: of these, by one user of the tenants'. */
-int events_new(unsigned monitors_max, unsigned per_uid, struct events **ret_events);
+/*
+ * monitors_max: at once on each of the two sockets; per_uid: of these, by one user of the tenants'. sequence:
+ * where the number of the newest event is kept, for the next homid; NULL: it begins with 1.
+ */
+int events_new(unsigned monitors_max, unsigned per_uid, uint64_t *sequence, struct events **ret_events);
 void events_free(struct events *events); /* NULL-safe; after the last session */
 
 void events_publish(struct events *events, const struct core_event *event);

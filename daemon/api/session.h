@@ -42,14 +42,20 @@ struct api_session {
     struct api_context *context;
     struct varlink_connection *connection;
     void (*wake)(struct api_session *session); /* something was queued, or failure was set */
-    struct core_client *client;                /* of a tenant's socket */
-    struct api_call *call;                     /* under way */
-    struct api_replay *replay;                 /* the last answer to a call with a request id */
+    /*
+     * A call that changes something begins, with this requestId (NULL: none): tells the core who calls. NULL:
+     * nothing outlives homid. A negative errno ends the connection.
+     */
+    int (*begins)(struct api_session *session, const char *request_id);
+    struct core_client *client; /* of a tenant's socket */
+    struct api_call *call;      /* under way */
+    struct api_replay *replay;  /* the last answer to a call with a request id */
     struct monitor *monitor;
     struct api_list *list; /* on its way out */
     pid_t pid;
     uid_t uid;
-    int failure; /* negative errno: the connection is to be closed */
+    int failure;                  /* negative errno: the connection is to be closed */
+    uint32_t waited_milliseconds; /* by the call under way, with an earlier homid */
     uint8_t kind;
     bool operator; /* may call io.homi.Admin */
 };

@@ -210,9 +210,16 @@ static int attach(struct varlink_connection *connection, struct varlink_message 
     struct attach_parameters parameters;
     struct api_call *call;
     int r = api_call_begin(session, METHOD("Attach"), message->parameters, &call);
-    if (r > 0 && attach_decode(call, message->parameters, &parameters))
-        core_attach(session->client, &parameters.request, attach_done, call);
-    return r < 0 ? r : 0;
+    if (r <= 0 || !attach_decode(call, message->parameters, &parameters))
+        return r < 0 ? r : 0;
+    /* It still waits if it waited: a wait that is over is told by the core. */
+    if (session->waited_milliseconds && parameters.request.wait_milliseconds)
+        parameters.request.wait_milliseconds =
+            session->waited_milliseconds < parameters.request.wait_milliseconds
+                ? parameters.request.wait_milliseconds - session->waited_milliseconds
+                : 1;
+    core_attach(session->client, &parameters.request, attach_done, call);
+    return 0;
 }
 
 static int detach(struct varlink_connection *connection, struct varlink_message *message, void *user)

@@ -276,6 +276,10 @@ void core_attach(struct core_client *client, const struct core_attach_request *f
         return;
     }
     call->done.attach = done;
+    if (lease_rejoin(client, call)) {
+        core_leave(core);
+        return;
+    }
     if (from->lease) {
         attach_named(client, from, call);
     } else {
@@ -297,6 +301,26 @@ static bool may_allocate(struct tenant *tenant, const struct core_attach_request
     return check_tenant(NULL, tenant, error);
 }
 
+/* The reservation that this very call made when an earlier homid carried it out. */
+static bool allocated_before(struct call *call)
+{
+    struct lease *lease;
+
+    TAILQ_FOREACH (lease, &call->core->leases, link) {
+        if (!call->caller.resumed || !lease->reserved || lease->state == LEASE_ENDING || lease->allocating ||
+            lease->maker.connection != call->caller.connection || lease->maker.serial != call->caller.serial)
+            continue;
+        if (lease->state == LEASE_GRANTING) {
+            lease->allocating = call;
+        } else {
+            copy_text(call->result.lease, sizeof(call->result.lease), lease->name);
+            call_finish(call);
+        }
+        return true;
+    }
+    return false;
+}
+
 void core_allocate(struct core *core, const struct core_attach_request *from, core_attach_done done,
                    void *user)
 {
@@ -316,6 +340,11 @@ void core_allocate(struct core *core, const struct core_attach_request *from, co
         return;
     }
     call->done.attach = done;
+    if (allocated_before(call)) {
+        free(request);
+        core_leave(core);
+        return;
+    }
     request->call = call;
     request->reserved = true;
     if (!tenant)

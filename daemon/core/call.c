@@ -70,6 +70,7 @@ struct call *call_new(struct core *core, struct core_client *client, enum call_k
     call->client = client;
     call->kind = kind;
     call->user = user;
+    call->caller = core->caller;
     LIST_INSERT_HEAD(&core->calls, call, owed);
     if (client)
         LIST_INSERT_HEAD(&client->calls, call, link);
@@ -242,7 +243,10 @@ static void grant_doorbells(const struct call *call, const struct holder *holder
     grant->device_fd = backend->device_fd(function->handle);
     if (function->info.wake_offset)
         grant->wake_fd = backend->wake_fd(function->handle);
-    function->lent = true;
+    if (!function->lent) {
+        function->lent = true;
+        record_function(function);
+    }
 }
 
 static void deliver_attach(struct call *call)

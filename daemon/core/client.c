@@ -17,6 +17,7 @@ int core_client_new(struct core *core, const struct core_peer *peer, void *user,
     client->user = user;
     client->pid = peer->pid;
     client->uid = peer->uid;
+    client->connection = peer->connection;
     TAILQ_INIT(&client->holders);
     TAILQ_INIT(&client->waiters);
     error = policy_tenants(core, peer, &client->tenants, &client->tenant_count);
@@ -31,6 +32,11 @@ int core_client_new(struct core *core, const struct core_peer *peer, void *user,
 
 void client_free(struct core_client *client)
 {
+    struct holder *holder;
+
+    /* Of leases that were taken from it only the names are left. */
+    while ((holder = TAILQ_FIRST(&client->holders)))
+        holder_free(holder);
     LIST_REMOVE(client, link);
     free(client->tenants);
     free(client);

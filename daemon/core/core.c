@@ -84,6 +84,10 @@ void core_leave(struct core *core)
         posts_deliver(core);
     } while (!TAILQ_EMPTY(&core->work) || !STAILQ_EMPTY(&core->posts));
     tell_timer(core);
+    if (core->restoring && !core_restoring(core)) {
+        core->restoring = false;
+        core->changed = true;
+    }
     if (core->changed) {
         core->changed = false;
         core->listener.changed(core->listener.user);
@@ -217,9 +221,16 @@ void core_free(struct core *core)
     free(core);
 }
 
+void core_set_aside(struct core *core, const char *reason)
+{
+    core->aside = reason;
+}
+
 void core_start(struct core *core)
 {
     core_enter(core);
+    for (size_t i = 0; core->aside && i < core->config->device_count; i++)
+        device_set_aside(&core->devices[i], core->aside);
     for (size_t i = 0; i < core->config->device_count; i++)
         device_reconcile(&core->devices[i]);
     core_leave(core);

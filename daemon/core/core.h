@@ -117,6 +117,34 @@ struct core_keeper {
     char unit[CORE_NAME_BYTES];
 };
 
+/* ---- what outlives homid (daemon/core/record.h) ---- */
+
+enum core_record_kind {
+    CORE_RECORD_FUNCTION = 1,
+    CORE_RECORD_LEASE,
+    CORE_RECORD_HOLDER,
+    CORE_RECORD_REGION,
+    CORE_RECORD_QUEUE_PAIR,
+    CORE_RECORD_KINDS,
+};
+
+struct core_archive {
+    /* A new record, by number; a negative errno: then what it is about does not come to be. */
+    int (*add)(void *user, uint16_t kind, const void *record, size_t bytes, uint32_t *ret_number);
+    void (*set)(void *user, uint32_t number, const void *record, size_t bytes);
+    void (*remove)(void *user, uint32_t number);
+    /* Keeps a function's descriptors (borrowed) under the number of its record. */
+    int (*keep)(void *user, uint32_t number, const int *fds, size_t count);
+    /* Takes out those that an earlier homid kept; they are the caller's then. false: not all are there. */
+    bool (*take)(void *user, uint32_t number, int *ret_fds, size_t count);
+    /* Lets them go; done(done_user), never from within, when nobody holds them any more but the caller. */
+    void (*let_go)(void *user, uint32_t number, size_t count, void (*done)(void *done_user), void *done_user);
+    /* The call that is being made on this connection takes something away from now on. */
+    void (*begun)(void *user, uint32_t connection);
+    void (*lease_numbered)(void *user, uint64_t number); /* the highest that was given out */
+    void *user;
+};
+
 struct core_listener {
     uint64_t (*now)(void *user); /* monotonic, milliseconds */
     void (*timer)(void *user,
@@ -127,6 +155,7 @@ struct core_listener {
     void (*forget_keeper)(void *user, const char *lease); /* the lease is over */
     void (*changed)(void *user); /* the status line or readiness may be different now */
     void *user;
+    const struct core_archive *archive; /* NULL: nothing outlives homid */
 };
 
 /* config and backend must outlive the core. */
@@ -142,7 +171,20 @@ void core_device_event(void *user, struct hw_device *device, enum hw_event event
 void core_function_event(void *user, struct hw_function *function, enum hw_event event, const char *text);
 void core_queue_ended(void *user, struct hw_function *function, uint16_t id, const char *reason);
 
+/* Before core_start: no device is touched, and all are quarantined for this reason (borrowed) for good. */
+void core_set_aside(struct core *core, const char *reason);
 void core_start(struct core *core); /* brings every configured device to its desired state */
+/*
+ * Before core_start, when an earlier homid left records: its clients, made anew, with the numbers of their
+ * connections; then each record, all of one kind after all of another in the order of enum core_record_kind;
+ * then the end. Records that do not fit the configuration any more are removed, and what they are about is
+ * given back.
+ */
+void core_restore_begin(struct core *core, uint64_t lease_number);
+void core_restore_record(struct core *core, uint32_t number, uint16_t kind, const void *record, size_t bytes);
+void core_restore_end(struct core *core);
+/* What was half done is still being finished or undone; calls had better wait. */
+bool core_restoring(const struct core *core);
 /* Drains everything and takes the VFs down (offline, numvfs 0); done(user) when finished. */
 void core_stop(struct core *core, void (*done)(void *user), void *user);
 void core_tick(struct core *core);
@@ -157,7 +199,19 @@ struct core_peer {
     gid_t gid;
     const gid_t *groups; /* supplementary; copied */
     size_t group_count;
+    uint32_t connection; /* a number that outlives homid; 0: it does not */
 };
+
+/*
+ * The call that is made next, and until this is said again. serial counts the calls of a connection that
+ * change something. resumed: an earlier homid saw it too; what it made of it is found by the serial and not
+ * made again. begun: the archive was told so, hence what it takes away was there and may be gone already.
+ */
+struct core_caller {
+    uint32_t connection, serial;
+    bool resumed, begun;
+};
+void core_caller(struct core *core, const struct core_caller *caller);
 
 int core_client_new(struct core *core, const struct core_peer *peer, void *user,
                     struct core_client **ret_client);

@@ -161,6 +161,11 @@ static void quarantine(struct device *device, const char *reason)
     set_phase(device, DP_QUARANTINED);
 }
 
+void device_set_aside(struct device *device, const char *reason)
+{
+    quarantine(device, reason);
+}
+
 void device_stuck(struct device *device, const char *reason)
 {
     quarantine(device, reason);
@@ -292,6 +297,9 @@ static void probed(struct device *device, const struct hw_result *result)
     if (result->error == -ENODEV) {
         copy_text(device->reason, sizeof(device->reason),
                   result->reason[0] ? result->reason : "no such device");
+        /* It went while no homid was there to see it. */
+        for (unsigned i = 0; i < device->config->functions; i++)
+            function_lose(&device->functions[i], device->reason);
         set_phase(device, DP_ABSENT);
         return;
     }
@@ -399,7 +407,8 @@ static bool any_provisioning(const struct device *device)
 static bool any_handle(const struct device *device)
 {
     for (unsigned i = 0; i < device->config->functions; i++) {
-        if (device->functions[i].handle || device->functions[i].held)
+        const struct function *function = &device->functions[i];
+        if (function->handle || function->held || function->state == FS_ADOPTING)
             return true;
     }
     return false;
@@ -666,7 +675,7 @@ static void device_advance(struct device *device)
 
 void device_reconcile(struct device *device)
 {
-    if (device->core->stopping || !device->present)
+    if (device->core->stopping || device->core->aside || !device->present)
         return;
     switch (device->phase) {
     case DP_ABSENT:
@@ -692,6 +701,8 @@ void core_device_event(void *user, struct hw_device *handle, enum hw_event event
     struct core *core = device->core;
 
     (void)handle;
+    if (core->aside)
+        return;
     core_enter(core);
     switch (event) {
     case HW_DEVICE_GONE:

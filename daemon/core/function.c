@@ -36,6 +36,7 @@ void function_init(struct function *function, struct device *device, unsigned in
     function->work.run = work_run;
     function->retry.fire = retry_fire;
     function->iommu_group = -1;
+    function->record = RECORD_NONE;
     snprintf(function->name, sizeof(function->name), "%.*s/vf%u", CORE_NAME_BYTES - 16, device->name, index);
 }
 
@@ -49,6 +50,8 @@ void function_fini(struct function *function)
     function_loan_over(function);
     free(function->pairs);
     function->pairs = NULL;
+    free(function->fds);
+    function->fds = NULL;
 }
 
 /* ---- what it is ---- */
@@ -75,6 +78,8 @@ static bool unopened(enum function_state state)
 
 const char *function_shown(const struct function *function, enum function_state state)
 {
+    if (state == FS_ADOPTING && function->lease)
+        state = FS_LEASED;
     /* Foreign namespaces are taken away before a lease begins and again while it is granted. */
     if (state == FS_EXPELLING && function->lease)
         state = FS_CHECKING;
@@ -178,6 +183,23 @@ static void set_free(struct function *function, bool is_free)
     }
 }
 
+/* Nothing of what an earlier homid had begun with it is left to be done. */
+static void restored(struct function *function)
+{
+    if (!function->restoring)
+        return;
+    function->restoring = false;
+    function->device->core->changed = true;
+}
+
+void function_restore(struct function *function, enum function_state state)
+{
+    function->device->in_state[function->state]--;
+    function->device->in_state[state]++;
+    function->state = state;
+    function_wake(function);
+}
+
 static void enter(struct function *function, enum function_state next)
 {
     struct core *core = function->device->core;
@@ -199,16 +221,23 @@ static void enter(struct function *function, enum function_state next)
         function->lost = function->bound = function->rejected = function->release = function->drop = false;
         timer_disarm(core, &function->retry);
         work_wake(core, &core->stop);
+        restored(function);
         break;
+    case FS_ATTACHING: restored(function); break;
     case FS_LENT:
     case FS_LEASED: function->failures = 0; /* fall through */
     case FS_READY:
         function->rounds = 0;
         function->reason[0] = '\0';
+        restored(function);
         break;
-    case FS_QUARANTINED: core_serve(core); break;
+    case FS_QUARANTINED:
+        core_serve(core);
+        restored(function);
+        break;
     default: break;
     }
+    record_function(function);
     if (function->lease)
         lease_wake(function->lease);
     device_wake(function->device);
@@ -281,6 +310,7 @@ static void retry_later(struct function *function)
         delay *= 2;
     timer_arm(core, &function->retry, core_now(core) + (delay < longest ? delay : longest));
     function->busy_attempts++;
+    restored(function);
 }
 
 static void busy_again(struct function *function)
@@ -330,6 +360,11 @@ static void failed(struct function *function, const struct step *step, const str
             device_stuck(device, reason);
         return;
     case STEP_FAULTS: function_fault(function, reason); return;
+    case STEP_CLOSES:
+        if (function->lease)
+            lease_revoke(function->lease, function, reason, true);
+        enter(function, FS_CLOSING);
+        return;
     case STEP_GOES_ON: return;
     }
 }
@@ -506,6 +541,7 @@ void function_grant(struct function *function, struct lease *lease, unsigned par
         LIST_INSERT_HEAD(&attachments[i].space->claims, &attachments[i], claim);
     }
     set_free(function, false);
+    record_function(function);
     function_wake(function);
 }
 
@@ -518,8 +554,9 @@ void function_loan_over(struct function *function)
 
 void function_recycle(struct function *function)
 {
-    if (function->handle)
+    if (function->handle || function->state == FS_ADOPTING)
         function->drop = true;
+    record_function(function);
     function_wake(function);
 }
 

@@ -187,6 +187,11 @@ static enum verdict choose(const struct waiter *request, struct device *device, 
         return VERDICT_REFUSE;
     }
     function = choose_function(request, device, choice, &waits);
+    if (function == VERDICT_GRANT && !device->probed) {
+        /* Its functions are there, of an earlier homid, before the device was looked at. */
+        hopeless(device, error);
+        return device_settled(device) ? VERDICT_REFUSE : VERDICT_LOOK;
+    }
     if (function == VERDICT_REFUSE || !device->probed) {
         *error = waits;
         return function;
@@ -214,7 +219,7 @@ static struct lease *begin(const struct waiter *request, struct core_error *erro
     struct core *core = request->core;
     struct lease *lease;
 
-    if (lease_new(core, request->tenant, request->queue_pairs, &lease)) {
+    if (lease_new(request->tenant, request->queue_pairs, request->call, &lease)) {
         *error = error_no_memory;
         return NULL;
     }
@@ -262,6 +267,7 @@ static bool take(struct waiter *request, const struct choice *choices, size_t co
         lease_take(lease, choices[i].function, attachments[i], choices[i].count);
     }
     lease->reserved = request->reserved;
+    record_lease(lease);
     if (request->reserved)
         lease->allocating = request->call;
     else

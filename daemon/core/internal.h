@@ -29,6 +29,7 @@
 #define CHECK_ROUNDS_MAX      3u    /* of taking foreign namespaces away, before the VF is given up */
 #define LOOK_VALID_MS         1000u /* so long what was seen of a device's namespaces is believed */
 #define PROVISION_ROUNDS_MAX  3u    /* of assigning resources that the device does not keep */
+#define RECORD_NONE           UINT32_MAX
 
 struct device;
 struct function;
@@ -92,6 +93,7 @@ enum function_state {
     FS_PROVISIONED,
     FS_ONLINE,
     FS_BOUND,
+    FS_ADOPTING, /* an earlier homid opened it */
     /* opened, empty */
     FS_EXAMINING,  /* for what it refuses, once */
     FS_INSPECTING, /* for namespaces that it should not have */
@@ -125,6 +127,7 @@ enum step_failure {
     STEP_ENDS_GRANT,  /* the lease that wanted it is refused, and the function cleaned */
     STEP_FAULTS,      /* as if the controller had failed: close and open it again */
     STEP_WAITS,       /* somebody holds it: tried again and again; any other failure quarantines */
+    STEP_CLOSES,      /* nothing came of it: whoever had the function has lost it */
     STEP_GOES_ON,     /* giving back cannot be refused: the next step follows */
 };
 
@@ -159,6 +162,7 @@ struct function {
     bool lost;      /* the device went from under it */
     bool rejected;  /* opened, but not to be used: quarantined for `reason` once it is closed */
     bool on_loan;   /* a user owns its device nodes, or is about to */
+    bool restoring; /* on its way back to where an earlier homid had it */
     bool secondary; /* list-secondary knows it */
     bool bound, lent /* a process may hold its descriptor */, held /* one does */, not_viable;
     TAILQ_ENTRY(function) turn_link, free_link;
@@ -181,6 +185,11 @@ struct function {
     unsigned pair_count, mapping_count;
     uint64_t vectors[HW_INTERRUPTS_MAX / 64 + 1];
     struct timer retry;
+    char lease_name[LEASE_NAME_BYTES]; /* of the lease that it had, until that is restored too */
+    uint32_t record;
+    size_t kept; /* descriptors that are kept for the next homid; 0: none */
+    int *fds;    /* `kept` of them, from an earlier homid */
+    hw_done closing;
 };
 
 TAILQ_HEAD(function_list, function);
@@ -188,7 +197,9 @@ TAILQ_HEAD(function_list, function);
 void function_init(struct function *function, struct device *device, unsigned index);
 void function_fini(struct function *function);
 void function_wake(struct function *function);
-void function_turn(struct function *function); /* the device is free for it */
+void function_restore(struct function *function,
+                      enum function_state state); /* where an earlier homid had it */
+void function_turn(struct function *function);    /* the device is free for it */
 /* What list-secondary says of it (NULL: the device has no such command and the VF is what it is). */
 void function_classify(struct function *function, const struct hw_secondary *secondary);
 const char *lease_kind_name(enum core_lease_kind kind);
@@ -262,6 +273,7 @@ void device_fini(struct device *device);
 void device_wake(struct device *device);
 void device_turn_over(struct device *device); /* the operation that a function had the turn for has ended */
 void device_reconcile(struct device *device);
+void device_set_aside(struct device *device, const char *reason);
 void device_stuck(struct device *device, const char *reason); /* an operation hangs in the kernel */
 /* Whether what is known of its namespaces is recent; if not, a look is started and waiters are served after
  * it. */
@@ -295,6 +307,7 @@ struct core_client {
     void *user;
     pid_t pid;
     uid_t uid;
+    uint32_t connection;
     struct tenant **tenants; /* that it may act for */
     size_t tenant_count;
     TAILQ_HEAD(, holder) holders;
@@ -346,6 +359,7 @@ struct call {
         core_queue_done queue;
         core_data_done data;
     } done;
+    struct core_caller caller;
     struct core_error error;
     struct function *function; /* of an admin command under way */
     union {
@@ -412,6 +426,8 @@ struct lease {
     uint64_t since;
     TAILQ_HEAD(, holder) holders;
     struct call *allocating, *freeing;
+    struct core_caller maker;
+    uint32_t record;
     void *regions; /* tsearch(3) by id */
     uint32_t region_id;
     LIST_HEAD(, region) mapped; /* by IOVA */
@@ -428,6 +444,7 @@ struct holder {
     TAILQ_ENTRY(holder) lease_link, client_link;
     STAILQ_HEAD(, call) attaching; /* answered once the lease is active */
     struct call *detaching;
+    uint32_t record, serial;
     bool granted, ending;
     char *revoked; /* why; NULL: it was not */
     LIST_HEAD(, queue_pair) pairs;
@@ -438,17 +455,27 @@ struct holder {
 };
 
 struct lease *lease_find(struct core *core, const char *name);
+/* The bare objects, without a call or a record. */
+struct lease *lease_make(struct core *core, struct tenant *tenant, const char *name);
+struct holder *holder_make(struct lease *lease, struct core_client *client);
+struct holder *holder_remember(struct core_client *client, struct tenant *tenant, const char *lease);
+struct region *region_make(struct holder *holder, uint32_t id, uint64_t bytes, uint64_t iova);
+struct queue_pair *queue_pair_make(struct holder *holder, struct function *function, struct region *region,
+                                   uint16_t id, uint16_t vector);
 /* A lease without parts yet: lease_take() gives it ready functions. */
-int lease_new(struct core *core, struct tenant *tenant, uint32_t queue_pairs, struct lease **ret_lease);
+int lease_new(struct tenant *tenant, uint32_t queue_pairs, const struct call *call, struct lease **ret_lease);
 void lease_take(struct lease *lease, struct function *function, struct attachment *attachments, size_t count);
 void lease_free(struct lease *lease);
 void lease_wake(struct lease *lease);
 unsigned lease_queue_pairs(const struct lease *lease, const struct function *function);
 void lease_part_failed(struct function *function, const struct core_error *error);
 void lease_part_closed(struct function *function);
+void lease_revoke_holders(struct lease *lease, const char *reason);
 /* Its holders lose it. A reservation stands on, with its functions cleaned, when `stands`. */
 void lease_revoke(struct lease *lease, struct function *function, const char *reason, bool stands);
 void lease_end(struct lease *lease, const char *reason);
+/* The same for a call that an earlier homid made the client a holder for. false: it did not come to that. */
+bool lease_rejoin(struct core_client *client, struct call *call);
 /* Answers the call once the lease is active; makes the client a holder of it, unless it is one. */
 void lease_join(struct lease *lease, struct core_client *client, struct call *call);
 
@@ -509,7 +536,9 @@ struct region {
     LIST_ENTRY(region) holder_link, iova_link;
     uint64_t iova, bytes;
     unsigned mapped, busy; /* bit masks of the lease's parts */
+    uint32_t record, serial;
     bool live, dying;
+    bool undo; /* an earlier homid was mapping or unmapping it */
     struct core_error error;
     struct call *call;
     LIST_HEAD(, queue_pair) pairs;
@@ -535,12 +564,32 @@ struct queue_pair {
     uint16_t id, vector;
     uint32_t entries;
     uint64_t submission_offset, completion_offset;
+    uint32_t record, serial;
     bool live, deleting;
+    bool undo; /* an earlier homid was creating or deleting it */
     struct call *call;
 };
 
 void queue_pair_reclaim(struct queue_pair *pair); /* starts deleting it, unless that is under way */
 void queue_pair_free(struct queue_pair *pair);    /* it is no more: deleted, or its controller closed */
+
+/* ---- record.c: each writes its object's record down, if anything outlives homid ---- */
+
+int record_region_new(struct region *region);
+int record_queue_pair_new(struct queue_pair *pair);
+int record_holder_new(struct holder *holder);
+void record_region(const struct region *region);
+void record_queue_pair(const struct queue_pair *pair);
+void record_holder(const struct holder *holder);
+void record_lease(struct lease *lease);
+void record_function(struct function *function);
+void record_remove(struct core *core, uint32_t *number);
+void record_function_opened(struct function *function); /* its descriptors are kept from now on */
+/* Closes it once nobody else keeps it open. */
+void record_function_close(struct function *function, hw_done done);
+
+/* The call that is being made takes something away: recorded before that is. */
+void caller_begins(struct core *core);
 
 /* ---- the core ---- */
 
@@ -573,6 +622,10 @@ struct core {
     void (*stopped)(void *user);
     void *stopped_user;
     struct work stop;
+    struct core_caller caller;
+    const char *aside; /* why no device is touched; NULL: they are */
+    bool restoring;
+    unsigned undo_count;
 };
 
 /* Every way into the core lies between these: the last one out does the work and delivers. */

@@ -35,30 +35,54 @@ struct lease *lease_find(struct core *core, const char *name)
     return named_find(&core->leases_by_name, name);
 }
 
-int lease_new(struct core *core, struct tenant *tenant, uint32_t queue_pairs, struct lease **ret_lease)
+struct lease *lease_make(struct core *core, struct tenant *tenant, const char *name)
 {
     struct lease *lease = calloc(1, sizeof(*lease));
 
     if (!lease)
-        return -ENOMEM;
+        return NULL;
     lease->core = core;
     lease->tenant = tenant;
-    lease->queue_pairs = queue_pairs;
     lease->work.run = work_run;
-    lease->since = core_now(core);
-    snprintf(lease->name_buffer, sizeof(lease->name_buffer), "lease-%u", ++core->lease_number);
+    lease->record = RECORD_NONE;
+    copy_text(lease->name_buffer, sizeof(lease->name_buffer), name);
     lease->name = lease->name_buffer;
     TAILQ_INIT(&lease->holders);
     if (!tsearch(lease, &core->leases_by_name, named_compare)) {
         free(lease);
-        return -ENOMEM;
+        return NULL;
     }
     TAILQ_INSERT_TAIL(&core->leases, lease, link);
     TAILQ_INSERT_TAIL(&tenant->leases, lease, tenant_link);
     core->lease_count++;
     core->changed = true;
+    return lease;
+}
+
+int lease_new(struct tenant *tenant, uint32_t queue_pairs, const struct call *call, struct lease **ret_lease)
+{
+    struct core *core = call->core;
+    const struct core_archive *archive = core->listener.archive;
+    char name[LEASE_NAME_BYTES];
+    struct lease *lease;
+
+    snprintf(name, sizeof(name), "lease-%u", ++core->lease_number);
+    if (archive)
+        archive->lease_numbered(archive->user, core->lease_number);
+    lease = lease_make(core, tenant, name);
+    if (!lease)
+        return -ENOMEM;
+    lease->queue_pairs = queue_pairs;
+    lease->since = core_now(core);
+    lease->maker = call->caller;
     *ret_lease = lease;
     return 0;
+}
+
+static void set_state(struct lease *lease, enum lease_state state)
+{
+    lease->state = state;
+    record_lease(lease);
 }
 
 void lease_take(struct lease *lease, struct function *function, struct attachment *attachments, size_t count)
@@ -80,6 +104,7 @@ void lease_free(struct lease *lease)
     work_cancel(core, &lease->work);
     if (lease->kept)
         core->listener.forget_keeper(core->listener.user, lease->name);
+    record_remove(core, &lease->record);
     tdelete(lease, &core->leases_by_name, named_compare);
     TAILQ_REMOVE(&core->leases, lease, link);
     TAILQ_REMOVE(&lease->tenant->leases, lease, tenant_link);
@@ -149,7 +174,11 @@ static bool make_pages(struct holder *holder, struct core_error *error)
 static void grant_holder(struct holder *holder)
 {
     holder->granted = true;
-    holder->lease->used = true;
+    record_holder(holder);
+    if (!holder->lease->used) {
+        holder->lease->used = true;
+        record_lease(holder->lease);
+    }
     event_holder(holder, NULL, CORE_EVENT_LEASE_GRANTED,
                  holder->tenant->config->direct ? "attached" : "attached, relayed");
 }
@@ -194,7 +223,7 @@ static void activate(struct lease *lease)
             return;
         }
     }
-    lease->state = LEASE_ACTIVE;
+    set_state(lease, LEASE_ACTIVE);
     lease->core->changed = true;
     answer_waiting(lease, NULL);
     if (!lease->reserved && TAILQ_EMPTY(&lease->holders))
@@ -219,10 +248,42 @@ static void finish(struct lease *lease)
 /* Its last process left, but it stands: the next one gets functions that nobody has touched. */
 static void cycle(struct lease *lease)
 {
-    lease->state = LEASE_CYCLING;
     lease->used = false;
+    set_state(lease, LEASE_CYCLING);
     for (unsigned i = 0; i < lease->part_count; i++)
         function_recycle(lease->parts[i]);
+}
+
+/* One that an earlier homid granted may have functions that are still being taken over. */
+static bool is_there(const struct lease *lease)
+{
+    for (unsigned i = 0; i < lease->part_count; i++) {
+        if (!lease->parts[i] || lease->parts[i]->state != FS_LEASED)
+            return false;
+    }
+    return lease->state == LEASE_ACTIVE;
+}
+
+/* Those who attached while functions of it were being taken over. */
+static void answer_late(struct lease *lease)
+{
+    struct holder *holder;
+    struct core_error error;
+
+    if (!is_there(lease))
+        return;
+    TAILQ_FOREACH (holder, &lease->holders, lease_link) {
+        if (holder->ending || STAILQ_EMPTY(&holder->attaching))
+            continue;
+        if (!holder->granted && !make_pages(holder, &error)) {
+            answer_holder(holder, &error);
+            holder_end(holder);
+            continue;
+        }
+        if (!holder->granted)
+            grant_holder(holder);
+        answer_holder(holder, NULL);
+    }
 }
 
 static bool any_granted(const struct lease *lease)
@@ -246,6 +307,7 @@ static void lease_advance(struct lease *lease)
             activate(lease);
         break;
     case LEASE_ACTIVE:
+        answer_late(lease);
         if (any_granted(lease))
             break;
         if (!lease->used && (lease->reserved || !TAILQ_EMPTY(&lease->holders)))
@@ -260,7 +322,7 @@ static void lease_advance(struct lease *lease)
     }
 }
 
-static void revoke_holders(struct lease *lease, const char *reason)
+void lease_revoke_holders(struct lease *lease, const char *reason)
 {
     struct core_error error = error_refusal(CORE_REFUSED_LEASE_REVOKED, lease->name);
     struct holder *holder;
@@ -290,9 +352,9 @@ void lease_end(struct lease *lease, const char *reason)
         return;
     copy_text(error.text, sizeof(error.text), reason);
     answer_waiting(lease, &error);
-    lease->state = LEASE_ENDING;
+    set_state(lease, LEASE_ENDING);
     lease->tenant->functions -= lease->part_count;
-    revoke_holders(lease, reason);
+    lease_revoke_holders(lease, reason);
     tell(lease, CORE_EVENT_LEASE_ENDED, reason);
     for (unsigned i = 0; i < lease->part_count; i++) {
         if (lease->parts[i])
@@ -317,7 +379,7 @@ void lease_revoke(struct lease *lease, struct function *function, const char *re
         answer_waiting(lease, &error);
     }
     if (lease->state == LEASE_ACTIVE && lease->reserved && stands) {
-        revoke_holders(lease, reason);
+        lease_revoke_holders(lease, reason);
         cycle(lease);
         return;
     }
@@ -355,21 +417,14 @@ static struct holder *holder_of(const struct lease *lease, const struct core_cli
     return NULL;
 }
 
-static struct holder *holder_new(struct lease *lease, struct core_client *client);
+static struct holder *holder_new(struct lease *lease, struct core_client *client, uint32_t serial);
 
-void lease_join(struct lease *lease, struct core_client *client, struct call *call)
+static void join(struct holder *holder, struct call *call)
 {
-    struct holder *holder = holder_of(lease, client);
+    struct lease *lease = holder->lease;
     struct core_error error;
 
-    if (!holder)
-        holder = holder_new(lease, client);
-    if (!holder) {
-        call_refuse(call, &error_no_memory);
-        lease_wake(lease);
-        return;
-    }
-    if (lease->state != LEASE_ACTIVE) {
+    if (!is_there(lease)) {
         STAILQ_INSERT_TAIL(&holder->attaching, call, post);
         lease_wake(lease);
         return;
@@ -382,6 +437,34 @@ void lease_join(struct lease *lease, struct core_client *client, struct call *ca
     if (!holder->granted)
         grant_holder(holder);
     answer(lease, call, NULL);
+}
+
+bool lease_rejoin(struct core_client *client, struct call *call)
+{
+    struct holder *holder;
+
+    TAILQ_FOREACH (holder, &client->holders, client_link) {
+        if (call->caller.resumed && holder->serial == call->caller.serial && !holder->ending &&
+            holder->lease->state != LEASE_ENDING) {
+            join(holder, call);
+            return true;
+        }
+    }
+    return false;
+}
+
+void lease_join(struct lease *lease, struct core_client *client, struct call *call)
+{
+    struct holder *holder = holder_of(lease, client);
+
+    if (!holder)
+        holder = holder_new(lease, client, call->caller.serial);
+    if (!holder) {
+        call_refuse(call, &error_no_memory);
+        lease_wake(lease);
+        return;
+    }
+    join(holder, call);
 }
 
 /* ---- holders ---- */
@@ -398,22 +481,58 @@ void holder_wake(struct holder *holder)
     work_wake(holder->core, &holder->work);
 }
 
-static struct holder *holder_new(struct lease *lease, struct core_client *client)
+static struct holder *holder_bare(struct core *core, struct tenant *tenant, const char *lease)
 {
     struct holder *holder = calloc(1, sizeof(*holder));
 
     if (!holder)
         return NULL;
-    holder->core = lease->core;
-    holder->client = client;
-    holder->lease = lease;
-    holder->tenant = lease->tenant;
+    holder->core = core;
+    holder->tenant = tenant;
     holder->work.run = holder_run;
-    copy_text(holder->lease_name, sizeof(holder->lease_name), lease->name);
+    holder->record = RECORD_NONE;
+    copy_text(holder->lease_name, sizeof(holder->lease_name), lease);
     STAILQ_INIT(&holder->attaching);
-    quota_connection_added(client, lease->tenant);
+    return holder;
+}
+
+struct holder *holder_make(struct lease *lease, struct core_client *client)
+{
+    struct holder *holder = holder_bare(lease->core, lease->tenant, lease->name);
+
+    if (!holder)
+        return NULL;
+    holder->lease = lease;
+    holder->client = client;
+    if (client) {
+        quota_connection_added(client, lease->tenant);
+        TAILQ_INSERT_TAIL(&client->holders, holder, client_link);
+    }
     TAILQ_INSERT_TAIL(&lease->holders, holder, lease_link);
+    return holder;
+}
+
+struct holder *holder_remember(struct core_client *client, struct tenant *tenant, const char *lease)
+{
+    struct holder *holder = holder_bare(client->core, tenant, lease);
+
+    if (!holder)
+        return NULL;
+    holder->client = client;
     TAILQ_INSERT_TAIL(&client->holders, holder, client_link);
+    return holder;
+}
+
+static struct holder *holder_new(struct lease *lease, struct core_client *client, uint32_t serial)
+{
+    struct holder *holder = holder_make(lease, client);
+
+    if (holder)
+        holder->serial = serial;
+    if (holder && record_holder_new(holder) < 0) {
+        holder_free(holder);
+        return NULL;
+    }
     return holder;
 }
 
@@ -424,6 +543,7 @@ static void unlink_lease(struct holder *holder)
     if (!lease)
         return;
     holder->lease = NULL;
+    record_holder(holder);
     TAILQ_REMOVE(&lease->holders, holder, lease_link);
     quota_connection_removed(holder->client, holder->tenant);
     lease_wake(lease);
@@ -441,6 +561,7 @@ void holder_free(struct holder *holder)
         call_finish(call);
     }
     free_pages(holder);
+    record_remove(holder->core, &holder->record);
     unlink_lease(holder);
     if (holder->client)
         TAILQ_REMOVE(&holder->client->holders, holder, client_link);
@@ -451,8 +572,29 @@ void holder_free(struct holder *holder)
 
 void holder_end(struct holder *holder)
 {
-    holder->ending = true;
+    if (!holder->ending) {
+        holder->ending = true;
+        record_holder(holder);
+    }
     holder_wake(holder);
+}
+
+/* What an earlier homid had begun, of a holder that goes on. */
+static void undo(struct holder *holder)
+{
+    struct queue_pair *pair, *next_pair;
+    struct region *region, *next_region;
+
+    for (pair = LIST_FIRST(&holder->pairs); pair; pair = next_pair) {
+        next_pair = LIST_NEXT(pair, holder_link);
+        if (pair->undo)
+            queue_pair_reclaim(pair);
+    }
+    for (region = LIST_FIRST(&holder->regions); region; region = next_region) {
+        next_region = LIST_NEXT(region, holder_link);
+        if (region->undo)
+            region_reclaim(region);
+    }
 }
 
 static void holder_advance(struct holder *holder)
@@ -461,8 +603,11 @@ static void holder_advance(struct holder *holder)
     struct region *region, *next_region;
     struct call *detaching = holder->detaching;
 
-    if (!holder->ending)
+    if (!holder->ending) {
+        if (holder->core->undo_count)
+            undo(holder);
         return;
+    }
     for (pair = LIST_FIRST(&holder->pairs); pair; pair = next_pair) {
         next_pair = LIST_NEXT(pair, holder_link);
         queue_pair_reclaim(pair);
@@ -510,10 +655,27 @@ struct function *holder_function(struct holder *holder, const char *name, struct
 {
     for (unsigned i = 0; i < holder->lease->part_count; i++) {
         struct function *function = holder->lease->parts[i];
-        if (strcmp(function->name, name) == 0)
+        if (strcmp(function->name, name) != 0)
+            continue;
+        if (function->handle)
             return function;
+        *error = error_refusal(CORE_REFUSED_FUNCTION_FAILED, name);
+        copy_text(error->text, sizeof(error->text), "it is being taken over from an earlier homid");
+        return NULL;
     }
     *error = error_refusal(CORE_REFUSED_UNKNOWN_FUNCTION, name);
+    return NULL;
+}
+
+/* An earlier homid began to give it back: what is left to wait for, or nothing (NULL). */
+static struct holder *detaching_before(const struct core_client *client, const char *lease)
+{
+    struct holder *holder;
+
+    TAILQ_FOREACH (holder, &client->holders, client_link) {
+        if (strcmp(holder->lease_name, lease) == 0 && holder->ending && !holder->detaching)
+            return holder;
+    }
     return NULL;
 }
 
@@ -536,9 +698,14 @@ void core_detach(struct core_client *client, const char *lease, core_done done, 
         if (strcmp(holder->lease_name, lease) == 0 && held && !holder->detaching)
             found = holder;
     }
+    if (!found && core->caller.begun)
+        found = detaching_before(client, lease);
     if (found) {
+        caller_begins(core);
         found->detaching = call;
         holder_end(found);
+    } else if (core->caller.begun) {
+        call_finish(call);
     } else {
         struct core_error error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, lease);
         call_refuse(call, &error);

@@ -59,6 +59,8 @@ void region_discard(struct region *region)
         region->error = taken_back(holder);
     if (region->live)
         event_holder(holder, NULL, CORE_EVENT_MEMORY_RELEASED, "memory released");
+    record_remove(holder->core, &region->record);
+    holder->core->undo_count -= region->undo;
     count(region, false);
     tdelete(region, &holder->lease->regions, region_compare);
     LIST_REMOVE(region, holder_link);
@@ -100,15 +102,19 @@ void region_reclaim(struct region *region)
 
     if (!LIST_EMPTY(&region->pairs))
         return;
-    region->dying = true;
+    if (!region->dying) {
+        region->dying = true;
+        record_region(region);
+    }
     for (unsigned part = 0; part < lease->part_count; part++) {
         struct function *function = lease->parts[part];
         unsigned bit = 1u << part;
-        if (!(region->mapped & bit) || (region->busy & bit) || function->failed)
+        if (!(region->mapped & bit) || (region->busy & bit) || function->failed || !function->handle)
             continue;
         region->busy |= bit;
         function->pending++;
-        backend->unmap(function->handle, region->iova, region->bytes, unmap_done, &region->mappings[part]);
+        backend->unmap(function->handle, region->iova, region->bytes, region->undo, unmap_done,
+                       &region->mappings[part]);
     }
     if (!region->mapped && !region->busy)
         region_discard(region);
@@ -121,6 +127,7 @@ void region_forget_part(struct region *region, unsigned part)
     if (!(region->mapped & bit))
         return;
     region->mapped &= ~bit;
+    record_region(region);
     region->holder->lease->parts[part]->mapping_count--;
     holder_wake(region->holder);
     if (region->dying)
@@ -128,6 +135,13 @@ void region_forget_part(struct region *region, unsigned part)
 }
 
 /* ---- mapping ---- */
+
+static void answer_registered(const struct region *region, struct call *call)
+{
+    call->result.region.id = region->id;
+    call->result.region.iova = region->iova;
+    call_finish(call);
+}
 
 static void mapped_everywhere(struct region *region)
 {
@@ -141,10 +155,9 @@ static void mapped_everywhere(struct region *region)
         return;
     }
     region->live = true;
+    record_region(region);
     region->call = NULL;
-    call->result.region.id = region->id;
-    call->result.region.iova = region->iova;
-    call_finish(call);
+    answer_registered(region, call);
     event_holder(holder, NULL, CORE_EVENT_MEMORY_REGISTERED, "memory registered");
 }
 
@@ -177,6 +190,19 @@ static void map_done(void *user, const struct hw_result *result)
     core_leave(core);
 }
 
+/* The region that this very call made when an earlier homid carried it out. */
+static struct region *registered_before(const struct holder *holder)
+{
+    struct region *region;
+
+    LIST_FOREACH (region, &holder->regions, holder_link) {
+        if (holder->core->caller.resumed && region->serial == holder->core->caller.serial && region->live &&
+            !region->dying)
+            return region;
+    }
+    return NULL;
+}
+
 static uint64_t alignment_of(const struct lease *lease, uint64_t page_bytes, uint64_t bytes)
 {
     uint64_t alignment =
@@ -189,26 +215,44 @@ static uint64_t alignment_of(const struct lease *lease, uint64_t page_bytes, uin
     return alignment;
 }
 
-static struct region *region_new(struct holder *holder, uint64_t bytes, uint64_t iova)
+struct region *region_make(struct holder *holder, uint32_t id, uint64_t bytes, uint64_t iova)
 {
     struct lease *lease = holder->lease;
     struct region *region = calloc(1, sizeof(*region) + lease->part_count * sizeof(region->mappings[0]));
 
     if (!region)
         return NULL;
-    do
-        region->id = ++lease->region_id;
-    while (region->id == 0 || region_find(lease, region->id));
+    region->id = id;
+    region->record = RECORD_NONE;
     if (!tsearch(region, &lease->regions, region_compare)) {
         free(region);
         return NULL;
     }
+    if (id > lease->region_id)
+        lease->region_id = id;
     region->holder = holder;
     region->bytes = bytes;
     region->iova = iova;
     LIST_INSERT_HEAD(&holder->regions, region, holder_link);
     iova_insert(lease, region);
     count(region, true);
+    return region;
+}
+
+static struct region *region_new(struct holder *holder, uint64_t bytes, uint64_t iova)
+{
+    struct lease *lease = holder->lease;
+    uint32_t id = lease->region_id;
+    struct region *region;
+
+    do
+        id++;
+    while (id == 0 || region_find(lease, id));
+    region = region_make(holder, id, bytes, iova);
+    if (region && record_region_new(region) < 0) {
+        region_discard(region);
+        return NULL;
+    }
     return region;
 }
 
@@ -252,6 +296,10 @@ static int reserve(struct holder *holder, uint64_t offset, uint64_t bytes, uint6
 {
     uint64_t iova;
 
+    for (unsigned part = 0; part < holder->lease->part_count; part++) {
+        if (!holder_function(holder, holder->lease->parts[part]->name, error))
+            return error->code;
+    }
     if (!check_range(offset, bytes, page_bytes, error) ||
         quota_exceeded(holder->tenant, CORE_QUOTA_REGIONS, 1, error) ||
         quota_exceeded(holder->tenant, CORE_QUOTA_MEMORY_BYTES, bytes, error))
@@ -286,13 +334,28 @@ void core_register_memory(struct core_client *client, const char *lease, int mem
     }
     call->done.region = done;
     holder = holder_find(client, lease, &error);
-    if (!holder || reserve(holder, offset, bytes, page_bytes, &region, &error)) {
+    region = holder ? registered_before(holder) : NULL;
+    if (region) {
+        answer_registered(region, call);
+    } else if (!holder || reserve(holder, offset, bytes, page_bytes, &region, &error)) {
         call_refuse(call, &error);
     } else {
         region->call = call;
         map_everywhere(region, memfd, offset);
     }
     core_leave(core);
+}
+
+/* An earlier homid began it: whether that is all there is to it. */
+static bool resume_unregister(struct region *region, struct call *call)
+{
+    if (region && (!region->dying || region->call))
+        return false;
+    if (region)
+        region->call = call;
+    else
+        call_finish(call);
+    return true;
 }
 
 void core_unregister_memory(struct core_client *client, const char *lease, int64_t id, core_done done,
@@ -315,6 +378,10 @@ void core_unregister_memory(struct core_client *client, const char *lease, int64
     holder = holder_find(client, lease, &error);
     if (holder) {
         region = region_find(holder->lease, id);
+        if (core->caller.begun && resume_unregister(region, call)) {
+            core_leave(core);
+            return;
+        }
         if (!region || region->holder != holder || !region->live || region->dying) {
             error = error_refusal(CORE_REFUSED_UNKNOWN_REGION, NULL);
             error.value = id;
@@ -327,6 +394,7 @@ void core_unregister_memory(struct core_client *client, const char *lease, int64
     if (error.code) {
         call_refuse(call, &error);
     } else {
+        caller_begins(core);
         region->call = call;
         region_reclaim(region);
     }

@@ -25,6 +25,15 @@ void core_free_lease(struct core *core, const char *name, bool force, core_done 
     core_enter(core);
     call = begin(core, done, user);
     lease = lease_find(core, name);
+    if (call && core->caller.begun && (!lease || (lease->state == LEASE_ENDING && !lease->freeing))) {
+        /* An earlier homid began it. */
+        if (lease)
+            lease->freeing = call;
+        else
+            call_finish(call);
+        core_leave(core);
+        return;
+    }
     if (!lease || lease->state == LEASE_ENDING) {
         error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, name);
     } else if (!force && !TAILQ_EMPTY(&lease->holders)) {
@@ -35,6 +44,7 @@ void core_free_lease(struct core *core, const char *name, bool force, core_done 
     if (call && error.code) {
         call_refuse(call, &error);
     } else if (call) {
+        caller_begins(core);
         lease->freeing = call;
         lease->kill = lease->kill || force;
         lease_revoke(lease, NULL, "freed by the operator", false);
@@ -65,6 +75,12 @@ static struct function *find_function(const struct device *device, const char *n
 static void retry_device(struct device *device, struct core_error *error)
 {
     bool any = device->phase == DP_QUARANTINED;
+
+    if (device->core->aside) {
+        *error = error_refusal(CORE_REFUSED_DEVICE_UNAVAILABLE, device->name);
+        copy_text(error->text, sizeof(error->text), device->core->aside);
+        return;
+    }
 
     for (unsigned i = 0; i < device->config->functions; i++) {
         if (device->functions[i].state != FS_QUARANTINED)

@@ -133,6 +133,8 @@ void queue_pair_free(struct queue_pair *pair)
         lost(pair, &error);
         call_refuse(pair->call, &error);
     }
+    record_remove(pair->holder->core, &pair->record);
+    pair->holder->core->undo_count -= pair->undo;
     count(pair, false);
     flip_vector(pair->function, pair->vector);
     pair->function->pairs[pair->id] = NULL;
@@ -173,9 +175,10 @@ void queue_pair_reclaim(struct queue_pair *pair)
 {
     struct function *function = pair->function;
 
-    if (!pair->live || pair->deleting || function->failed)
+    if (!pair->live || pair->deleting || function->failed || !function->handle)
         return;
     pair->deleting = true;
+    record_queue_pair(pair);
     function->pending++;
     function->device->core->backend->delete_queue_pair(function->handle, pair->id, delete_done, pair);
 }
@@ -199,6 +202,12 @@ static void describe(const struct queue_pair *pair, struct core_queue_grant *ret
     };
 }
 
+static void answer_pair(const struct queue_pair *pair, struct call *call)
+{
+    describe(pair, &call->result.queue);
+    call_finish(call);
+}
+
 static void answer_created(struct queue_pair *pair)
 {
     struct call *call = pair->call;
@@ -211,8 +220,7 @@ static void answer_created(struct queue_pair *pair)
         call_refuse(call, &error);
         return;
     }
-    describe(pair, &call->result.queue);
-    call_finish(call);
+    answer_pair(pair, call);
 }
 
 static void create_done(void *user, const struct hw_result *result)
@@ -225,6 +233,7 @@ static void create_done(void *user, const struct hw_result *result)
     function->pending--;
     if (!result->error) {
         pair->live = true;
+        record_queue_pair(pair);
         answer_created(pair);
     } else {
         struct core_error error = error_result(result, "creating a queue pair");
@@ -245,8 +254,8 @@ static void create_done(void *user, const struct hw_result *result)
     core_leave(core);
 }
 
-static struct queue_pair *queue_pair_new(struct holder *holder, struct function *function,
-                                         struct region *region, uint16_t id, uint16_t vector)
+struct queue_pair *queue_pair_make(struct holder *holder, struct function *function, struct region *region,
+                                   uint16_t id, uint16_t vector)
 {
     struct queue_pair *pair = calloc(1, sizeof(*pair));
 
@@ -257,6 +266,7 @@ static struct queue_pair *queue_pair_new(struct holder *holder, struct function 
     pair->region = region;
     pair->id = id;
     pair->vector = vector;
+    pair->record = RECORD_NONE;
     function->pairs[id] = pair;
     flip_vector(function, vector);
     LIST_INSERT_HEAD(&holder->pairs, pair, holder_link);
@@ -265,14 +275,29 @@ static struct queue_pair *queue_pair_new(struct holder *holder, struct function 
     return pair;
 }
 
-static void start_create(struct queue_pair *pair, const struct core_queue_request *request)
+static struct queue_pair *queue_pair_new(struct holder *holder, struct function *function,
+                                         struct region *region, uint16_t id, uint16_t vector,
+                                         const struct core_queue_request *request)
+{
+    struct queue_pair *pair = queue_pair_make(holder, function, region, id, vector);
+
+    if (!pair)
+        return NULL;
+    pair->entries = (uint32_t)request->entries;
+    pair->submission_offset = (uint64_t)request->submission_offset;
+    pair->completion_offset = (uint64_t)request->completion_offset;
+    if (record_queue_pair_new(pair) < 0) {
+        queue_pair_free(pair);
+        return NULL;
+    }
+    return pair;
+}
+
+static void start_create(struct queue_pair *pair)
 {
     struct function *function = pair->function;
     struct hw_queue_pair hw;
 
-    pair->entries = (uint32_t)request->entries;
-    pair->submission_offset = (uint64_t)request->submission_offset;
-    pair->completion_offset = (uint64_t)request->completion_offset;
     hw = (struct hw_queue_pair){
         .id = pair->id,
         .entries = pair->entries,
@@ -342,10 +367,22 @@ static struct queue_pair *reserve(struct holder *holder, const struct core_queue
     }
     if (quota_too_fast(holder->tenant, core_now(holder->core), error))
         return NULL;
-    pair = queue_pair_new(holder, function, region, id, vector);
+    pair = queue_pair_new(holder, function, region, id, vector, request);
     if (!pair)
         *error = error_no_memory;
     return pair;
+}
+
+/* The pair that this very call made when an earlier homid carried it out. */
+static struct queue_pair *created_before(const struct holder *holder)
+{
+    struct queue_pair *pair;
+
+    LIST_FOREACH (pair, &holder->pairs, holder_link) {
+        if (holder->core->caller.resumed && pair->serial == holder->core->caller.serial && !pair->undo)
+            return pair;
+    }
+    return NULL;
 }
 
 void core_create_queue_pair(struct core_client *client, const struct core_queue_request *request,
@@ -353,7 +390,7 @@ void core_create_queue_pair(struct core_client *client, const struct core_queue_
 {
     struct core *core = client->core;
     struct core_error error = {0};
-    struct queue_pair *pair = NULL;
+    struct queue_pair *pair = NULL, *before;
     struct holder *holder;
     struct call *call;
 
@@ -366,15 +403,31 @@ void core_create_queue_pair(struct core_client *client, const struct core_queue_
     }
     call->done.queue = done;
     holder = holder_find(client, request->lease, &error);
-    if (holder)
+    before = holder ? created_before(holder) : NULL;
+    if (holder && !before)
         pair = reserve(holder, request, &error);
-    if (pair) {
+    if (before) {
+        answer_pair(before, call);
+    } else if (pair) {
         pair->call = call;
-        start_create(pair, request);
+        start_create(pair);
     } else {
         call_refuse(call, &error);
     }
     core_leave(core);
+}
+
+/* An earlier homid began it: whether that is all there is to it. */
+static bool resume_delete(struct queue_pair *pair, const struct holder *holder, struct call *call)
+{
+    if (pair && pair->holder == holder) {
+        if (!pair->deleting || pair->call)
+            return false;
+        pair->call = call;
+    } else {
+        call_finish(call);
+    }
+    return true;
 }
 
 void core_delete_queue_pair(struct core_client *client, const char *lease, const char *name, int64_t id,
@@ -400,6 +453,10 @@ void core_delete_queue_pair(struct core_client *client, const char *lease, const
     if (function) {
         if (id >= 1 && id <= function->queue_pairs)
             pair = function->pairs[id];
+        if (core->caller.begun && resume_delete(pair, holder, call)) {
+            core_leave(core);
+            return;
+        }
         if (!pair || pair->holder != holder || !pair->live || pair->deleting) {
             error = error_refusal(CORE_REFUSED_UNKNOWN_QUEUE_PAIR, NULL);
             error.value = id;
@@ -408,6 +465,7 @@ void core_delete_queue_pair(struct core_client *client, const char *lease, const
     if (error.code) {
         call_refuse(call, &error);
     } else {
+        caller_begins(core);
         pair->call = call;
         queue_pair_reclaim(pair);
     }

@@ -97,10 +97,46 @@ static bool as_configured(struct function *function)
     return true;
 }
 
-static enum function_state opened(struct function *function, const struct hw_result *result)
+static void start_adopt(struct function *function, hw_done done)
+{
+    int *fds = function->fds;
+
+    function->fds = NULL;
+    backend_of(function)->adopt(function->device->handle, fds, function->kept, function, done, function);
+    free(fds);
+}
+
+static void offer(struct function *function)
 {
     const struct core_device_config *config = function->device->config;
 
+    function->queue_pairs = config->queue_pairs;
+    function->interrupts = config->interrupts ? config->interrupts : function->info.interrupts;
+    if (function->interrupts > function->queue_pairs)
+        function->interrupts = function->queue_pairs;
+    if (function->interrupts >= HW_INTERRUPTS_MAX)
+        function->interrupts = HW_INTERRUPTS_MAX - 1;
+}
+
+/* A function that is being granted goes through that again; one that was granted is looked at again. */
+static enum function_state adopted(struct function *function, const struct hw_result *result)
+{
+    const struct lease *lease = function->lease;
+    struct holder *holder;
+
+    function->handle = result->function.handle;
+    function->info = *result->function.info;
+    function->controller_id = function->info.controller_id;
+    offer(function);
+    if (!lease)
+        return FS_EXAMINING;
+    TAILQ_FOREACH (holder, &lease->holders, lease_link)
+        holder_wake(holder);
+    return lease->state == LEASE_GRANTING || lease->state == LEASE_CYCLING ? FS_READY : FS_CHECKING;
+}
+
+static enum function_state opened(struct function *function, const struct hw_result *result)
+{
     function->handle = result->function.handle;
     function->info = *result->function.info;
     function->controller_id = function->info.controller_id;
@@ -110,12 +146,8 @@ static enum function_state opened(struct function *function, const struct hw_res
         function->rejected = true;
         return FS_CLOSING;
     }
-    function->queue_pairs = config->queue_pairs;
-    function->interrupts = config->interrupts ? config->interrupts : function->info.interrupts;
-    if (function->interrupts > function->queue_pairs)
-        function->interrupts = function->queue_pairs;
-    if (function->interrupts >= HW_INTERRUPTS_MAX)
-        function->interrupts = HW_INTERRUPTS_MAX - 1;
+    offer(function);
+    record_function_opened(function);
     return FS_EXAMINING;
 }
 
@@ -152,6 +184,7 @@ static enum function_state examined(struct function *function, const struct hw_r
     snprintf(text, sizeof(text), "direct delegation: %s: %.*s",
              confinement_text(function->verdict.confinement), HW_REASON_BYTES - 40, function->verdict.reason);
     event_function(function, CORE_EVENT_FUNCTION_STATE, text);
+    record_function(function);
     return FS_INSPECTING;
 }
 
@@ -252,6 +285,7 @@ static void start_attach(struct function *function, hw_done done)
     struct attachment *attachment = &function->attachments[function->cursor];
 
     attachment->attached = true;
+    record_function(function);
     backend_of(function)->attach_namespace(function->device->handle, attachment->space->info.id,
                                            function->controller_id, true, done, function);
 }
@@ -313,6 +347,7 @@ static enum function_state parted(struct function *function, const struct hw_res
 static void start_lend(struct function *function, hw_done done)
 {
     function->on_loan = function->lent = true;
+    record_function(function);
     start_loan(function, backend_of(function)->lend, done);
 }
 
@@ -375,6 +410,7 @@ static enum function_state detached(struct function *function, const struct hw_r
                  attachment->space->info.id, HW_REASON_BYTES - 60, result->reason);
     else
         attachment->attached = false;
+    record_function(function);
     for (size_t i = function->cursor; i < function->attachment_count; i++) {
         if (function->attachments[i].attached)
             return FS_DETACHING;
@@ -382,14 +418,14 @@ static enum function_state detached(struct function *function, const struct hw_r
     return FS_RECLAIMING;
 }
 
-static bool has_handle(const struct function *function)
+static bool is_open(const struct function *function)
 {
-    return function->handle != NULL;
+    return function->handle || function->kept;
 }
 
 static void start_close(struct function *function, hw_done done)
 {
-    backend_of(function)->close(function->handle, done, function);
+    record_function_close(function, done);
 }
 
 /* The controller is shut down, and with it went its queues and mappings, whoever had them. */
@@ -537,6 +573,15 @@ const struct step function_steps[FS_COUNT] = {
             .next = FS_INSPECTING,
             .failure = STEP_GOES_ON,
         },
+    [FS_ADOPTING] =
+        {
+            .shown = "bound",
+            .operation = "taking the function over",
+            .start = start_adopt,
+            .done = adopted,
+            .next = FS_EXAMINING,
+            .failure = STEP_CLOSES,
+        },
     [FS_INSPECTING] =
         {
             .shown = "bound",
@@ -640,7 +685,7 @@ const struct step function_steps[FS_COUNT] = {
             .shown = "draining",
             .operation = "closing the function",
             .start = start_close,
-            .needed = has_handle,
+            .needed = is_open,
             .done = closed,
             .skipped = gone,
             .next = FS_REOPENING,

@@ -7,10 +7,13 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "daemon/crash.h"
+
 enum {
     SLOTS = ADMIN_COMMANDS_MAX + ADMIN_EVENTS_MAX,
     OPCODE_ASYNC_EVENT = 0x0c,
     PAGE = 4096,
+    RING_MAGIC = 0x31474e52,
 };
 _Static_assert(SLOTS < ADMIN_ENTRIES, "one entry of the queues stays empty");
 
@@ -32,9 +35,26 @@ struct completion_entry {
 };
 _Static_assert(sizeof(struct completion_entry) == 16, "section 3.3.3.2");
 
-struct slot {
-    bool in_flight;
-    uint8_t generation; /* tells a late or forged completion from that of the command in flight */
+/*
+ * A place for a command in flight. sequence tells whether the controller was told of it (it is below
+ * ring.submitted then), completed whether its completion was taken (it is not 0 and not above ring.taken).
+ */
+struct ring_slot {
+    uint64_t sequence, completed;
+    uint32_t in_flight;
+    uint32_t
+        generation; /* modulo 256; tells a late or forged completion from that of the command in flight */
+};
+
+struct ring {
+    uint64_t magic;
+    uint64_t submitted, taken; /* entries since the controller was enabled */
+    uint64_t acknowledged;     /* of those taken, so many as the controller was told of by its doorbell */
+    struct ring_slot slots[SLOTS];
+};
+_Static_assert(sizeof(struct ring) <= ADMIN_RING_BYTES, "room for it");
+
+struct waiter {
     bool data;
     admin_done done; /* NULL: an event request, or nobody waits any more */
     void *user;
@@ -53,32 +73,90 @@ struct admin_queue {
     const struct completion_entry *completions;
     const uint8_t *data; /* a page per slot of a command */
     uint64_t data_iova;
-    uint16_t tail, head;
-    bool phase, failed;
+    struct ring *ring;
+    bool failed;
     unsigned events; /* requests outstanding */
-    struct slot slots[SLOTS];
+    struct waiter waiters[SLOTS];
     STAILQ_HEAD(, waiting) waiting;
     uint8_t copy[ADMIN_DATA_BYTES];
 };
 
-int admin_queue_new(const struct admin_memory *memory, const struct admin_listener *listener,
-                    struct admin_queue **ret_queue)
+static int queue_new(const struct admin_memory *memory, const struct admin_listener *listener,
+                     struct admin_queue **ret_queue)
 {
     struct admin_queue *queue = calloc(1, sizeof(*queue));
 
     if (!queue)
         return -ENOMEM;
-    memset(memory->submission, 0, ADMIN_SUBMISSION_BYTES);
-    memset(memory->written, 0, ADMIN_WRITTEN_BYTES);
     queue->listener = *listener;
+    queue->ring = memory->ring;
     queue->submission = memory->submission;
     queue->completions = memory->written;
     queue->data = (const uint8_t *)memory->written + PAGE;
     queue->data_iova = memory->written_iova + PAGE;
-    queue->phase = true;
     STAILQ_INIT(&queue->waiting);
     *ret_queue = queue;
     return 0;
+}
+
+int admin_queue_new(const struct admin_memory *memory, const struct admin_listener *listener,
+                    struct admin_queue **ret_queue)
+{
+    int r = queue_new(memory, listener, ret_queue);
+
+    if (r < 0)
+        return r;
+    memset(memory->submission, 0, ADMIN_SUBMISSION_BYTES);
+    memset(memory->written, 0, ADMIN_WRITTEN_BYTES);
+    *(struct ring *)memory->ring = (struct ring){.magic = RING_MAGIC};
+    return 0;
+}
+
+static void acknowledge(struct admin_queue *queue);
+
+/* What the process that ended was about to do with a slot. */
+static void settle_slot(const struct ring *ring, struct ring_slot *slot)
+{
+    bool told = slot->sequence < ring->submitted;
+    bool taken = slot->completed != 0 && slot->completed <= ring->taken;
+
+    if (!told || taken)
+        slot->in_flight = 0;
+    slot->completed = 0;
+}
+
+int admin_queue_adopt(const struct admin_memory *memory, const struct admin_listener *listener,
+                      struct admin_queue **ret_queue)
+{
+    struct ring *ring = memory->ring;
+    struct admin_queue *queue;
+
+    if (ring->magic != RING_MAGIC)
+        return -EPROTO;
+    int r = queue_new(memory, listener, &queue);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < SLOTS; i++) {
+        if (ring->slots[i].in_flight)
+            settle_slot(ring, &ring->slots[i]);
+        queue->events += i >= ADMIN_COMMANDS_MAX && ring->slots[i].in_flight;
+    }
+    *ret_queue = queue;
+    /* Else a queue that is full of what was taken would stay so. */
+    if (ring->acknowledged != ring->taken)
+        acknowledge(queue);
+    return 0;
+}
+
+bool admin_queue_claim(struct admin_queue *queue, admin_done done, void *user)
+{
+    for (int i = 0; i < ADMIN_COMMANDS_MAX; i++) {
+        if (!queue->ring->slots[i].in_flight || queue->waiters[i].done)
+            continue;
+        queue->waiters[i] = (struct waiter){.done = done, .user = user};
+        return true;
+    }
+    return false;
 }
 
 void admin_queue_free(struct admin_queue *queue)
@@ -100,7 +178,7 @@ static int free_slot(const struct admin_queue *queue, bool event)
     int first = event ? ADMIN_COMMANDS_MAX : 0, end = event ? SLOTS : ADMIN_COMMANDS_MAX;
 
     for (int i = first; i < end; i++) {
-        if (!queue->slots[i].in_flight)
+        if (!queue->ring->slots[i].in_flight)
             return i;
     }
     return -1;
@@ -109,28 +187,31 @@ static int free_slot(const struct admin_queue *queue, bool event)
 static void issue(struct admin_queue *queue, int index, const struct admin_command *command, admin_done done,
                   void *user)
 {
-    struct slot *slot = &queue->slots[index];
+    struct ring *ring = queue->ring;
+    struct ring_slot *slot = &ring->slots[index];
     uint64_t page = queue->data_iova + (uint64_t)index * ADMIN_DATA_BYTES;
 
-    *slot = (struct slot){.in_flight = true,
-                          .generation = (uint8_t)(slot->generation + 1),
-                          .data = command->data,
-                          .done = done,
-                          .user = user};
+    queue->waiters[index] = (struct waiter){.data = command->data, .done = done, .user = user};
+    slot->generation = (slot->generation + 1) & 0xff;
+    slot->sequence = ring->submitted;
+    slot->completed = 0;
+    __atomic_store_n(&slot->in_flight, 1, __ATOMIC_SEQ_CST);
+    crash_here();
     if (command->data)
-        memset((uint8_t *)queue->data + (size_t)index * ADMIN_DATA_BYTES, 0, ADMIN_DATA_BYTES);
-    queue->submission[queue->tail] = (struct submission_entry){
+        memset((uint8_t *)(uintptr_t)queue->data + (size_t)index * ADMIN_DATA_BYTES, 0, ADMIN_DATA_BYTES);
+    queue->submission[ring->submitted % ADMIN_ENTRIES] = (struct submission_entry){
         .opcode = command->opcode,
-        .cid = htole16((uint16_t)(slot->generation << 8 | index)),
+        .cid = htole16((uint16_t)(slot->generation << 8 | (unsigned)index)),
         .nsid = htole32(command->namespace_id),
         .prp1 = htole64(command->data ? page : command->prp1),
         .dword10 = htole32(command->dword10),
         .dword11 = htole32(command->dword11),
     };
-    queue->tail = (uint16_t)((queue->tail + 1) % ADMIN_ENTRIES);
     /* The entry must be in memory before the doorbell tells of it. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    queue->listener.ring_submission(queue->listener.user, queue->tail);
+    __atomic_store_n(&ring->submitted, ring->submitted + 1, __ATOMIC_SEQ_CST);
+    crash_here();
+    queue->listener.ring_submission(queue->listener.user, (uint16_t)(ring->submitted % ADMIN_ENTRIES));
+    crash_here();
 }
 
 int admin_queue_submit(struct admin_queue *queue, const struct admin_command *command, admin_done done,
@@ -169,8 +250,8 @@ void admin_queue_forget(struct admin_queue *queue, const void *user)
     struct waiting *waiting = STAILQ_FIRST(&queue->waiting);
 
     for (int i = 0; i < SLOTS; i++) {
-        if (queue->slots[i].user == user)
-            queue->slots[i].done = NULL;
+        if (queue->waiters[i].user == user)
+            queue->waiters[i].done = NULL;
     }
     while (waiting) {
         struct waiting *next = STAILQ_NEXT(waiting, link);
@@ -199,60 +280,90 @@ static void fail(struct admin_queue *queue, const char *reason)
     queue->listener.failed(queue->listener.user, reason);
 }
 
-/* One entry, copied out of shared memory. true: it was handed to whom it belongs. */
-static bool complete(struct admin_queue *queue, const struct completion_entry *entry, uint32_t tail)
+/* The slot that a completion, copied out of shared memory, is for; -1: the queue has failed. */
+static int find_slot(struct admin_queue *queue, const struct completion_entry *entry, uint32_t tail)
 {
     unsigned index = tail & 0xff, generation = tail >> 8 & 0xff;
-    struct admin_completion completion = {.status = (uint16_t)(tail >> 17 & 0x7ff),
-                                          .value = le32toh(entry->value)};
+    const struct ring_slot *slot = index < SLOTS ? &queue->ring->slots[index] : NULL;
 
-    if (index >= SLOTS || !queue->slots[index].in_flight || queue->slots[index].generation != generation) {
+    if (!slot || !slot->in_flight || slot->generation != generation) {
         fail(queue, "the admin queue completed a command that is not in flight");
-        return false;
+        return -1;
     }
     if (entry->submission_id != 0 || le16toh(entry->submission_head) >= ADMIN_ENTRIES) {
         fail(queue, "the admin queue has a completion of another queue");
-        return false;
+        return -1;
     }
-    struct slot *slot = &queue->slots[index];
-    admin_done done = slot->done;
-    slot->in_flight = false;
+    return (int)index;
+}
+
+/* From here on the completion was taken, whatever becomes of this process. */
+static void take(struct ring *ring, struct ring_slot *slot)
+{
+    slot->completed = ring->taken + 1;
+    crash_here();
+    __atomic_store_n(&ring->taken, ring->taken + 1, __ATOMIC_SEQ_CST);
+    crash_here();
+    __atomic_store_n(&slot->in_flight, 0, __ATOMIC_SEQ_CST);
+}
+
+static void tell(struct admin_queue *queue, int index, const struct completion_entry *entry, uint32_t tail)
+{
+    struct waiter *waiter = &queue->waiters[index];
+    struct admin_completion completion = {.status = (uint16_t)(tail >> 17 & 0x7ff),
+                                          .value = le32toh(entry->value)};
+
     if (index >= ADMIN_COMMANDS_MAX) {
         queue->events--;
         if (completion.status == 0)
             queue->listener.event(queue->listener.user, completion.value);
-        return true;
+        return;
     }
+    admin_done done = waiter->done;
+    waiter->done = NULL;
+    if (!done)
+        return;
     completion.error = completion.status ? -EIO : 0;
-    if (slot->data && done) {
-        memcpy(queue->copy, queue->data + index * ADMIN_DATA_BYTES, ADMIN_DATA_BYTES);
+    if (waiter->data) {
+        memcpy(queue->copy, queue->data + (size_t)index * ADMIN_DATA_BYTES, ADMIN_DATA_BYTES);
         completion.data = queue->copy;
     }
-    if (done)
-        done(slot->user, &completion);
-    return true;
+    done(waiter->user, &completion);
+}
+
+static void acknowledge(struct admin_queue *queue)
+{
+    struct ring *ring = queue->ring;
+
+    crash_here();
+    queue->listener.ring_completion(queue->listener.user, (uint16_t)(ring->taken % ADMIN_ENTRIES));
+    crash_here();
+    __atomic_store_n(&ring->acknowledged, ring->taken, __ATOMIC_SEQ_CST);
 }
 
 void admin_queue_process(struct admin_queue *queue)
 {
+    struct ring *ring = queue->ring;
     unsigned taken = 0;
 
     /* The bound keeps a device that forges completions from holding the event loop. */
     while (!queue->failed && taken < ADMIN_ENTRIES) {
-        const struct completion_entry *shared = &queue->completions[queue->head];
+        const struct completion_entry *shared = &queue->completions[ring->taken % ADMIN_ENTRIES];
         uint32_t tail = le32toh(__atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE));
-        if ((tail >> 16 & 1) != queue->phase)
+        /* The phase is 1 on the first way round, then 0, and so on. */
+        if ((tail >> 16 & 1) == (ring->taken / ADMIN_ENTRIES & 1))
             break;
         struct completion_entry entry;
         memcpy(&entry, shared, sizeof(entry));
-        queue->head = (uint16_t)((queue->head + 1) % ADMIN_ENTRIES);
-        queue->phase ^= queue->head == 0;
-        taken++;
-        if (!complete(queue, &entry, tail))
+        int index = find_slot(queue, &entry, tail);
+        if (index < 0)
             return;
+        take(ring, &ring->slots[index]);
+        taken++;
+        tell(queue, index, &entry, tail);
     }
     if (taken && !queue->failed) {
-        queue->listener.ring_completion(queue->listener.user, queue->head);
+        acknowledge(queue);
         submit_waiting(queue);
     }
 }
@@ -264,11 +375,11 @@ void admin_queue_fail(struct admin_queue *queue, int error)
 
     queue->failed = true;
     for (int i = 0; i < SLOTS; i++) {
-        struct slot *slot = &queue->slots[i];
-        admin_done done = slot->in_flight ? slot->done : NULL;
-        slot->done = NULL;
+        struct waiter *waiter = &queue->waiters[i];
+        admin_done done = queue->ring->slots[i].in_flight ? waiter->done : NULL;
+        waiter->done = NULL;
         if (done)
-            done(slot->user, &completion);
+            done(waiter->user, &completion);
     }
     while ((waiting = STAILQ_FIRST(&queue->waiting))) {
         STAILQ_REMOVE_HEAD(&queue->waiting, link);
@@ -283,7 +394,7 @@ unsigned admin_queue_pending(const struct admin_queue *queue)
     unsigned count = 0;
 
     for (int i = 0; i < ADMIN_COMMANDS_MAX; i++)
-        count += queue->slots[i].in_flight && queue->slots[i].done;
+        count += queue->ring->slots[i].in_flight && queue->waiters[i].done;
     STAILQ_FOREACH (waiting, &queue->waiting, link)
         count++;
     return count;

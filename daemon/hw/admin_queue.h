@@ -8,6 +8,10 @@
  * the submission queue is written and never read, and whatever is read is checked: a completion that matches
  * no command in flight fails the whole queue, and data is copied before it is looked at.
  *
+ * Ring state outlives the process that works on it. It is changed word by word in an order that the next one
+ * can go on from, wherever this one is killed: which commands the controller has, and which completions were
+ * taken.
+ *
  * Ownership: the queue borrows its memory. Threads: one.
  */
 #ifndef HOMI_DAEMON_HW_ADMIN_QUEUE_H
@@ -24,6 +28,7 @@
 #define ADMIN_SUBMISSION_BYTES 4096 /* memory that the controller only reads: the submission queue */
 /* Memory that the controller writes: the completion queue, then a page of data per command. */
 #define ADMIN_WRITTEN_BYTES (4096 + ADMIN_COMMANDS_MAX * ADMIN_DATA_BYTES)
+#define ADMIN_RING_BYTES    2048 /* memory for the ring state, never within the controller's reach */
 
 struct admin_queue;
 
@@ -58,12 +63,21 @@ struct admin_listener {
 struct admin_memory {
     void *submission;                       /* ADMIN_SUBMISSION_BYTES */
     void *written;                          /* ADMIN_WRITTEN_BYTES */
+    void *ring;                             /* ADMIN_RING_BYTES, aligned to 8 */
     uint64_t submission_iova, written_iova; /* aligned to 4 KiB */
 };
 
 /* 0 or -ENOMEM. The memory is zeroed. */
 int admin_queue_new(const struct admin_memory *memory, const struct admin_listener *listener,
                     struct admin_queue **ret_queue);
+/*
+ * The same for a queue that another process worked on until it ended, somehow. Submit a command afterwards:
+ * the doorbell may not have been rung for the last one. The memory is kept; -EPROTO: it holds no ring state.
+ */
+int admin_queue_adopt(const struct admin_memory *memory, const struct admin_listener *listener,
+                      struct admin_queue **ret_queue);
+/* Whether a command of that other process is in flight, whose completion goes to this callback then. */
+bool admin_queue_claim(struct admin_queue *queue, admin_done done, void *user);
 /* Commands in flight end without a callback. NULL-safe. */
 void admin_queue_free(struct admin_queue *queue);
 

@@ -26,7 +26,8 @@
 #define HW_IOVA_RANGES_MAX 16
 #define HW_INTERRUPTS_MAX  128 /* vectors per VF, the admin queue's included */
 #define HW_DATA_BYTES      4096
-#define HW_NODES_MAX       64 /* device nodes of a VF that is on loan */
+#define HW_KEPT_FDS_MAX    (8 + HW_INTERRUPTS_MAX) /* descriptors that keep an opened VF as it is */
+#define HW_NODES_MAX       64                      /* device nodes of a VF that is on loan */
 #define HW_NODE_BYTES      48
 #define HW_RELAY_CORES_MAX 16
 
@@ -262,6 +263,21 @@ struct hw_backend {
      * before.
      */
     void (*open)(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
+    /* The descriptors that keep the function as it is when homid ends, in the order that adopt wants them:
+     * all of them, borrowed. */
+    size_t (*kept_fds)(struct hw_function *function, int fds[HW_KEPT_FDS_MAX]);
+    /*
+     * Takes over a VF that an earlier homid opened -> function, as open does. The controller is not reset:
+     * queues and mappings stay, and commands in flight have ended when done is called. One that has failed
+     * meanwhile is adopted all the same, and told of afterwards. fds are taken in any case; -EPROTO: they are
+     * not what kept_fds gave.
+     */
+    void (*adopt)(struct hw_device *device, const int *fds, size_t fd_count, void *listener_user,
+                  hw_done done, void *user);
+    /* Closes descriptors of a VF that cannot be adopted, taking them; the last close of a VF may block. */
+    void (*discard)(struct hw_backend *backend, const int *fds, size_t fd_count, hw_done done, void *user);
+    /* Before anything else: what an earlier homid asked for and did not get yet is not done any more. */
+    void (*take_over)(struct hw_backend *backend, hw_done done, void *user);
     /* Shuts the controller down and drops every descriptor of it; the handle is gone when done is called. */
     void (*close)(struct hw_function *function, hw_done done, void *user);
     int (*device_fd)(struct hw_function *function);                 /* borrowed; for direct delegation */
@@ -280,7 +296,9 @@ struct hw_backend {
 
     void (*map)(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
                 hw_done done, void *user);
-    void (*unmap)(struct hw_function *function, uint64_t iova, uint64_t bytes, hw_done done, void *user);
+    /* perhaps: an earlier homid may or may not have come to map it, so nothing there is no failure. */
+    void (*unmap)(struct hw_function *function, uint64_t iova, uint64_t bytes, bool perhaps, hw_done done,
+                  void *user);
     void (*create_queue_pair)(struct hw_function *function, const struct hw_queue_pair *pair, hw_done done,
                               void *user);
     void (*delete_queue_pair)(struct hw_function *function, uint16_t id, hw_done done,

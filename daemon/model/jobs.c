@@ -355,7 +355,7 @@ static void unmap(struct job *job)
     if (!function || faulty(job, function->device, STEP_UNMAP, (int)function->index))
         return;
     int r = iommu_unmap(&function->iommu, request->iova, request->bytes);
-    if (r < 0)
+    if (r < 0 && !(request->perhaps && r == -ENOENT))
         helper_fail(job->output, r, "unmapping IOVA 0x%llx", (unsigned long long)request->iova);
     queues_resolve(function);
 }
@@ -378,6 +378,17 @@ static void lend(struct job *job)
     helper_fail(job->output, -EOPNOTSUPP, "the software SSD has no device nodes");
 }
 
+/* The descriptors are closed with the request; a function that was open stays so until it is opened again. */
+static void discard(struct job *job)
+{
+    (void)job;
+}
+
+static void take_over(struct job *job)
+{
+    job->later = JOB_TAKES_OVER;
+}
+
 /* ---- dispatch ---- */
 
 static const struct {
@@ -398,6 +409,8 @@ static const struct {
     [JOB_LEND] = {lend, sizeof(struct job_loan)},
     [JOB_WITHDRAW] = {lend, sizeof(struct job_loan)},
     [JOB_RECLAIM] = {lend, sizeof(struct job_loan)},
+    [JOB_DISCARD] = {discard, 0},
+    [JOB_TAKE_OVER] = {take_over, 0},
 };
 
 uint64_t model_job(struct world *world, unsigned number, const struct helper_input *input,

@@ -10,9 +10,11 @@
 #include "daemon/hw/linux/jobs.h"
 #include "daemon/model/world.h"
 
-#define JOB_NEVER UINT64_MAX
+#define JOB_NEVER      UINT64_MAX
+#define JOB_TAKES_OVER (UINT64_MAX - 1) /* answer at once, and end every other connection */
 
-/* Carries a job out, under the world's lock. Returns after how many milliseconds the answer is due. */
+/* Carries a job out, under the world's lock. Returns after how many milliseconds the answer is due,
+ * or one of the above. */
 uint64_t model_job(struct world *world, unsigned job, const struct helper_input *input,
                    struct helper_output *output);
 

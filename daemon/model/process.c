@@ -123,6 +123,29 @@ static void on_news(evutil_socket_t fd, short events, void *user)
     on_tick(-1, events, service);
 }
 
+static pid_t peer_of(const struct connection *connection)
+{
+    struct ucred credentials = {0};
+    socklen_t bytes = sizeof(credentials);
+
+    return getsockopt(connection->socket, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) < 0
+               ? 0
+               : credentials.pid;
+}
+
+/* What another process sent and was not read yet is never done. */
+static void end_others(struct connection *connection)
+{
+    struct connection *other = LIST_FIRST(&connection->service->connections), *next;
+    pid_t pid = peer_of(connection);
+
+    for (; other; other = next) {
+        next = LIST_NEXT(other, link);
+        if (peer_of(other) != pid)
+            connection_free(other);
+    }
+}
+
 static void carry_out(struct connection *connection)
 {
     const struct helper_input input = {.data = connection->inbox.body.data,
@@ -134,7 +157,9 @@ static void carry_out(struct connection *connection)
     connection->answering = true;
     uint64_t later =
         model_job(connection->service->world, connection->inbox.body.job, &input, &connection->output);
-    if (later == 0) {
+    if (later == JOB_TAKES_OVER)
+        end_others(connection);
+    if (later == 0 || later == JOB_TAKES_OVER) {
         answer(connection);
     } else if (later != JOB_NEVER) {
         const struct timeval delay = {.tv_sec = (time_t)(later / 1000),

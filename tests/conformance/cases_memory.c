@@ -290,7 +290,7 @@ static const char *mappings_end(struct rig *rig, const struct conformance_case *
     EXPECT(lane_give(&lane, transfer(rig, nvme_cmd_write, 0, 1, RIG_OTHER)) == 0);
     EXPECT(lane_give(&lane, transfer(rig, nvme_cmd_read, 0, 1, RIG_BYTES + RIG_DATA)) == 0);
     EXPECT(memcmp(rig->memory + RIG_DATA, rig->memory + RIG_OTHER, rig->block) == 0);
-    rig->backend->unmap(rig->function, RIG_IOVA + RIG_BYTES, RIG_BYTES / 2, rig_done, rig);
+    rig->backend->unmap(rig->function, RIG_IOVA + RIG_BYTES, RIG_BYTES / 2, false, rig_done, rig);
     EXPECT(rig_wait(rig) == 0);
     memset(rig->memory + RIG_DATA, 0x44, rig->block);
     lane_give(&lane, transfer(rig, nvme_cmd_read, 0, 1, RIG_BYTES + RIG_DATA));

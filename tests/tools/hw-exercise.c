@@ -335,7 +335,7 @@ static void drop_queue(struct hw_function *function, struct queue *queue)
 {
     munmap(queue->bar, opened.bar_bytes);
     must(RUN("delete queue pair", hw->delete_queue_pair(function, QUEUE, on_done, waiter)));
-    must(RUN("unmap", hw->unmap(function, IOVA, MEMORY, on_done, waiter)));
+    must(RUN("unmap", hw->unmap(function, IOVA, MEMORY, false, on_done, waiter)));
 }
 
 static void write_and_read(struct queue *queue, uint32_t nsid)
@@ -377,9 +377,10 @@ static void requests(struct hw_function *function, uint32_t nsid)
         RUN("delete a queue that is not there", hw->delete_queue_pair(function, 2, on_done, waiter)).error ==
             0,
         "counts as deleted");
-    expect(RUN("unmap what is not mapped", hw->unmap(function, IOVA * 2, 4096, on_done, waiter)).error ==
-               -EIO,
-           "the size does not match");
+    expect(
+        RUN("unmap what is not mapped", hw->unmap(function, IOVA * 2, 4096, false, on_done, waiter)).error ==
+            -EIO,
+        "the size does not match");
 }
 
 static void fill_block(struct queue *queue, uint32_t nsid, uint64_t block, int byte)

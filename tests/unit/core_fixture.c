@@ -124,6 +124,172 @@ static void on_forget_keeper(void *user, const char *lease)
     ((struct fixture *)user)->kept--;
 }
 
+/* ---- what outlives homid ---- */
+
+static bool write_counts(struct fixture *fixture)
+{
+    struct fixture_keeper *keeper = &fixture->keeper;
+
+    if (keeper->die_at && ++keeper->writes >= keeper->die_at)
+        fixture->fake.dead = true;
+    return !fixture->fake.dead;
+}
+
+static int keeper_add(void *user, uint16_t kind, const void *record, size_t bytes, uint32_t *ret_number)
+{
+    struct fixture *fixture = user;
+    struct fixture_keeper *keeper = &fixture->keeper;
+    uint32_t number = 0;
+
+    ck_assert_uint_le(bytes, FIXTURE_BYTES_MAX);
+    while (number < FIXTURE_RECORDS && keeper->records[number].kind)
+        number++;
+    ck_assert_uint_lt(number, FIXTURE_RECORDS);
+    *ret_number = number;
+    if (!write_counts(fixture))
+        return 0;
+    keeper->records[number] = (struct fixture_record){.kind = kind, .bytes = bytes};
+    memcpy(keeper->records[number].data, record, bytes);
+    return 0;
+}
+
+static void keeper_set(void *user, uint32_t number, const void *record, size_t bytes)
+{
+    struct fixture *fixture = user;
+
+    if (!write_counts(fixture))
+        return;
+    ck_assert_uint_ne(fixture->keeper.records[number].kind, 0);
+    memcpy(fixture->keeper.records[number].data, record, bytes);
+}
+
+static void keeper_remove(void *user, uint32_t number)
+{
+    struct fixture *fixture = user;
+
+    if (!write_counts(fixture))
+        return;
+    ck_assert_uint_ne(fixture->keeper.records[number].kind, 0);
+    fixture->keeper.records[number].kind = 0;
+}
+
+static struct hw_function *function_of(struct fixture *fixture, const int *fds)
+{
+    return &fixture->fake.devices[fds[0]].functions[fds[1]];
+}
+
+static int keeper_keep(void *user, uint32_t number, const int *fds, size_t count)
+{
+    struct fixture *fixture = user;
+    struct fixture_record *record = &fixture->keeper.records[number];
+
+    if (!write_counts(fixture))
+        return 0;
+    memcpy(record->fds, fds, count * sizeof(*fds));
+    record->kept = count;
+    function_of(fixture, fds)->kept = true;
+    return 0;
+}
+
+static bool keeper_take(void *user, uint32_t number, int *ret_fds, size_t count)
+{
+    struct fixture_record *record = &((struct fixture *)user)->keeper.records[number];
+
+    if (record->kept != count)
+        return false;
+    memcpy(ret_fds, record->fds, count * sizeof(*ret_fds));
+    record->taken = true;
+    return true;
+}
+
+static void keeper_let_go(void *user, uint32_t number, size_t count, void (*done)(void *), void *done_user)
+{
+    struct fixture *fixture = user;
+    struct fixture_keeper *keeper = &fixture->keeper;
+
+    if (!write_counts(fixture))
+        return;
+    ck_assert_uint_eq(keeper->records[number].kept, count);
+    struct hw_function *function = function_of(fixture, keeper->records[number].fds);
+    function->kept = false;
+    keeper->records[number].kept = 0;
+    if (function->orphan)
+        fake_close_unkept(&fixture->fake, function);
+    ck_assert_uint_lt(keeper->let_go_count, 64);
+    keeper->let_go[keeper->let_go_count].done = done;
+    keeper->let_go[keeper->let_go_count++].user = done_user;
+}
+
+static void keeper_begun(void *user, uint32_t connection)
+{
+    struct fixture *fixture = user;
+
+    if (write_counts(fixture))
+        fixture->keeper.begun = connection;
+}
+
+static void keeper_numbered(void *user, uint64_t number)
+{
+    ((struct fixture *)user)->keeper.lease_number = number;
+}
+
+bool fixture_let_go(struct fixture *fixture)
+{
+    struct fixture_keeper *keeper = &fixture->keeper;
+
+    if (!keeper->let_go_count)
+        return false;
+    keeper->let_go_count--;
+    keeper->let_go[keeper->let_go_count].done(keeper->let_go[keeper->let_go_count].user);
+    return true;
+}
+
+unsigned fixture_records(const struct fixture *fixture, uint16_t kind)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < FIXTURE_RECORDS; i++)
+        count += fixture->keeper.records[i].kind == kind;
+    return count;
+}
+
+void fixture_die(struct fixture *fixture, bool (*happens)(void))
+{
+    fixture->fake.dead = true;
+    fake_die(&fixture->fake, happens);
+    core_free(fixture->core);
+    fake_die(&fixture->fake, happens);
+    fixture->core = NULL;
+    fixture->timer_at = UINT64_MAX;
+    fixture->keeper.let_go_count = 0;
+    fixture->keeper.die_at = fixture->keeper.writes = 0;
+    fixture_new(fixture);
+}
+
+void fixture_restore(struct fixture *fixture)
+{
+    core_restore_begin(fixture->core, fixture->keeper.lease_number);
+    for (uint16_t kind = 1; kind < CORE_RECORD_KINDS; kind++) {
+        for (uint32_t i = 0; i < FIXTURE_RECORDS; i++) {
+            const struct fixture_record record = fixture->keeper.records[i];
+            if (record.kind == kind)
+                core_restore_record(fixture->core, i, kind, record.data, record.bytes);
+        }
+    }
+    for (uint32_t i = 0; i < FIXTURE_RECORDS; i++) {
+        struct fixture_record *record = &fixture->keeper.records[i];
+        /* Descriptors that nobody takes are closed before anything is begun. */
+        if (record->kept && !record->taken) {
+            function_of(fixture, record->fds)->kept = false;
+            record->kept = 0;
+        }
+        record->taken = false;
+    }
+    fake_close_unkept(&fixture->fake, NULL);
+    core_restore_end(fixture->core);
+    core_start(fixture->core);
+}
+
 void fixture_new(struct fixture *fixture)
 {
     struct core_listener listener = {.now = on_now,
@@ -132,9 +298,30 @@ void fixture_new(struct fixture *fixture)
                                      .keep = on_keep,
                                      .forget_keeper = on_forget_keeper,
                                      .changed = on_changed,
-                                     .user = fixture};
+                                     .user = fixture,
+                                     .archive = fixture->keeps ? &fixture->core_archive : NULL};
 
+    fixture->core_archive = (struct core_archive){.add = keeper_add,
+                                                  .set = keeper_set,
+                                                  .remove = keeper_remove,
+                                                  .keep = keeper_keep,
+                                                  .take = keeper_take,
+                                                  .let_go = keeper_let_go,
+                                                  .begun = keeper_begun,
+                                                  .lease_numbered = keeper_numbered,
+                                                  .user = fixture};
     ck_assert_int_eq(core_new(&fixture->config, &fixture->fake.backend, &listener, &fixture->core), 0);
+}
+
+bool fixture_step(struct fixture *fixture)
+{
+    return fixture_let_go(fixture) || fake_step(&fixture->fake);
+}
+
+void fixture_run(struct fixture *fixture)
+{
+    while (fixture_step(fixture))
+        ;
 }
 
 void fixture_start(struct fixture *fixture)
@@ -153,14 +340,14 @@ void fixture_advance(struct fixture *fixture, uint64_t milliseconds)
             fixture->now = fixture->timer_at;
         fixture->timer_at = UINT64_MAX;
         core_tick(fixture->core);
-        fake_run(&fixture->fake);
+        fixture_run(fixture);
     }
     fixture->now = until;
 }
 
 void fixture_settle(struct fixture *fixture)
 {
-    fake_run(&fixture->fake);
+    fixture_run(fixture);
     if (fixture->timer_at != UINT64_MAX)
         fixture_advance(fixture, 60000);
 }
@@ -169,7 +356,12 @@ void fixture_settle(struct fixture *fixture)
 
 struct core_client *fixture_client(struct fixture *fixture, uid_t uid)
 {
-    struct core_peer peer = {.pid = (pid_t)uid + 1, .uid = uid, .gid = uid};
+    return fixture_client_at(fixture, uid, 0);
+}
+
+struct core_client *fixture_client_at(struct fixture *fixture, uid_t uid, uint32_t connection)
+{
+    struct core_peer peer = {.pid = (pid_t)uid + 1, .uid = uid, .gid = uid, .connection = connection};
     struct core_client *client;
 
     ck_assert_int_eq(core_client_new(fixture->core, &peer, fixture, &client), 0);
@@ -271,7 +463,7 @@ void attach_now(struct fixture *fixture, struct core_client *client, struct core
                 struct answer *ret_answer)
 {
     attach(client, request, ret_answer);
-    fake_run(&fixture->fake);
+    fixture_run(fixture);
     ck_assert_uint_eq(ret_answer->count, 1);
 }
 

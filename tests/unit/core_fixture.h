@@ -44,9 +44,35 @@ struct answer {
         if (!(condition))                                                                                    \
             ck_abort_msg(__VA_ARGS__);                                                                       \
     } while (0)
+#define FIXTURE_RECORDS   4096
+#define FIXTURE_BYTES_MAX 992
+
+struct fixture_record {
+    uint16_t kind; /* 0: none */
+    size_t bytes, kept;
+    bool taken;
+    int fds[HW_KEPT_FDS_MAX];
+    _Alignas(8) uint8_t data[FIXTURE_BYTES_MAX];
+};
+
+/* What the core has kept for the next one, in memory. */
+struct fixture_keeper {
+    struct fixture_record records[FIXTURE_RECORDS];
+    uint64_t lease_number;
+    unsigned writes, die_at; /* homid is dead from this write on; 0: it is not */
+    uint32_t begun;          /* the connection that said so last */
+    struct {
+        void (*done)(void *user);
+        void *user;
+    } let_go[64];
+    unsigned let_go_count;
+};
 
 struct fixture {
     struct fake fake;
+    bool keeps; /* what outlives homid is kept */
+    struct core_archive core_archive;
+    struct fixture_keeper keeper;
     struct core_device_config devices[FIXTURE_DEVICES];
     struct core_tenant_config tenants[3];
     struct core_config config;
@@ -69,7 +95,19 @@ void fixture_advance(struct fixture *fixture, uint64_t milliseconds); /* turns t
 /* Runs hardware and timers until nothing is left to do, for at most a minute of the clock. */
 void fixture_settle(struct fixture *fixture);
 
+/*
+ * homid dies, now or at the write before, and another one comes: its core is there, the clients are to be
+ * made anew, and fixture_restore brings the rest back.
+ */
+void fixture_die(struct fixture *fixture, bool (*happens)(void));
+void fixture_restore(struct fixture *fixture);
+bool fixture_let_go(struct fixture *fixture); /* tells that descriptors are let go; false: none were */
+bool fixture_step(struct fixture *fixture);   /* one thing that the core waits for; false: there is none */
+void fixture_run(struct fixture *fixture);    /* until nothing is left of that */
+unsigned fixture_records(const struct fixture *fixture, uint16_t kind);
+
 struct core_client *fixture_client(struct fixture *fixture, uid_t uid);
+struct core_client *fixture_client_at(struct fixture *fixture, uid_t uid, uint32_t connection);
 void attach(struct core_client *client, struct core_attach_request request, struct answer *ret_answer);
 void register_memory(struct core_client *client, const struct answer *lease, uint64_t bytes,
                      struct answer *ret_answer);

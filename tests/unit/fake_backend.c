@@ -16,6 +16,7 @@ struct fake_op {
     void *user;
     unsigned number;
     uint64_t a, b, c;
+    bool ghost; /* started by a homid that is dead */
     struct hw_queue_pair pair;
     void *listener_user;
 };
@@ -54,11 +55,14 @@ static struct fake_op *push(struct hw_device *device, struct hw_function *functi
     op->function = function;
     op->done = done;
     op->user = user;
+    op->ghost = fake->dead;
     op->number = ++fake->total;
     fake->count[kind]++;
     fake->pending++;
     *fake->last = op;
     fake->last = &op->next;
+    if (op->ghost)
+        return op;
     if (is_device_operation(kind)) {
         if (device->busy)
             complain(fake, "%s started while another operation of the device is under way",
@@ -154,8 +158,18 @@ static int do_open(struct hw_function *function, void *listener_user)
         return -ENODEV;
     function->open = true;
     function->opens++;
+    function->adopted = false;
     function->listener_user = listener_user;
     function->attached |= device->reattach;
+    return 0;
+}
+
+static int do_adopt(struct hw_function *function, void *listener_user)
+{
+    if (!function->open)
+        complain(function->device->fake, "VF %u adopted that is not open", function->index);
+    function->listener_user = listener_user;
+    function->adopted = true;
     return 0;
 }
 
@@ -185,7 +199,7 @@ static int do_map(struct hw_function *function, uint64_t iova, uint64_t bytes)
     return 0;
 }
 
-static int do_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes)
+static int do_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, bool perhaps)
 {
     struct fake *fake = function->device->fake;
 
@@ -201,6 +215,8 @@ static int do_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes)
             return 0;
         }
     }
+    if (perhaps)
+        return 0;
     complain(fake, "unmapped what was not mapped: %#llx", (unsigned long long)iova);
     return -EINVAL;
 }
@@ -236,6 +252,8 @@ static int do_create(struct hw_function *function, const struct hw_queue_pair *p
 
 static int do_delete(struct hw_function *function, unsigned id)
 {
+    if (!function->pairs[id].id && function->adopted)
+        return 0; /* as the backends have it: a queue that is not there is gone */
     if (!function->pairs[id].id) {
         complain(function->device->fake, "queue pair %u deleted that is not there", id);
         return -EIO;
@@ -290,9 +308,10 @@ static int apply(struct fake_op *op)
     case FAKE_WITHDRAW: return do_withdraw(op->function);
     case FAKE_RECLAIM: return do_reclaim(op->function);
     case FAKE_OPEN: return do_open(op->function, op->listener_user);
+    case FAKE_ADOPT: return do_adopt(op->function, op->listener_user);
     case FAKE_CLOSE: do_close(op->function); return 0;
     case FAKE_MAP: return do_map(op->function, op->a, op->b);
-    case FAKE_UNMAP: return do_unmap(op->function, op->a, op->b);
+    case FAKE_UNMAP: return do_unmap(op->function, op->a, op->b, op->c != 0);
     case FAKE_CREATE: return do_create(op->function, &op->pair);
     case FAKE_DELETE: return do_delete(op->function, (unsigned)op->a);
     case FAKE_IDENTIFY_NAMESPACE: return op->function->attached & 1u << (op->a - 1) ? 0 : -ENOENT;
@@ -366,6 +385,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
                  (op->function->index + 1) & 7);
         result->place = &place;
         break;
+    case FAKE_ADOPT:
     case FAKE_OPEN:
         info = function_info(op->function);
         result->function.handle = op->function;
@@ -401,6 +421,8 @@ static int outcome(struct fake_op *op, int forced)
     const struct fake *fake = op->device->fake;
     int error = forced;
 
+    if (op->kind == FAKE_ADOPT)
+        op->function->orphan = error != 0;
     if (!error && fake->fail_at == op->number)
         error = fake->fail_error;
     if (!error && (fake->fail_kind & 1u << op->kind))
@@ -607,6 +629,22 @@ static void open_function(struct hw_device *device, unsigned index, void *listen
     push(device, &device->functions[index], FAKE_OPEN, done, user)->listener_user = listener_user;
 }
 
+/* "Descriptors" that say which function they keep open. */
+static size_t kept_fds(struct hw_function *function, int fds[HW_KEPT_FDS_MAX])
+{
+    fds[0] = (int)function->device->index;
+    fds[1] = (int)function->index;
+    return 2;
+}
+
+static void adopt_function(struct hw_device *device, const int *fds, size_t fd_count, void *listener_user,
+                           hw_done done, void *user)
+{
+    if (fd_count != 2 || fds[0] != (int)device->index)
+        complain(device->fake, "adopted from the wrong descriptors");
+    push(device, &device->functions[fds[1]], FAKE_ADOPT, done, user)->listener_user = listener_user;
+}
+
 static void close_function(struct hw_function *function, hw_done done, void *user)
 {
     for (const struct fake_op *op = function->device->fake->first; op; op = op->next) {
@@ -644,12 +682,14 @@ static void map(struct hw_function *function, int memfd, uint64_t offset, uint64
     op->b = bytes;
 }
 
-static void unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, hw_done done, void *user)
+static void unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, bool perhaps, hw_done done,
+                  void *user)
 {
     struct fake_op *op = push(function->device, function, FAKE_UNMAP, done, user);
 
     op->a = iova;
     op->b = bytes;
+    op->c = perhaps;
 }
 
 static void create_queue_pair(struct hw_function *function, const struct hw_queue_pair *pair, hw_done done,
@@ -745,6 +785,8 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .withdraw = withdraw,
                               .reclaim = reclaim,
                               .open = open_function,
+                              .kept_fds = kept_fds,
+                              .adopt = adopt_function,
                               .close = close_function,
                               .device_fd = device_fd,
                               .event_fd = event_fd,
@@ -766,6 +808,35 @@ void fake_init(struct fake *fake, unsigned device_count)
     fake->last = &fake->first;
     for (unsigned i = 0; i < device_count; i++)
         init_device(fake, i);
+}
+
+void fake_close_unkept(struct fake *fake, const struct hw_function *only)
+{
+    for (unsigned i = 0; i < FAKE_DEVICES_MAX; i++) {
+        for (unsigned n = 0; n < FAKE_FUNCTIONS_MAX; n++) {
+            struct hw_function *function = &fake->devices[i].functions[n];
+            if (only && function != only)
+                continue;
+            function->listener_user = NULL;
+            function->orphan = false;
+            if (function->open && !function->kept)
+                do_close(function);
+        }
+    }
+}
+
+void fake_die(struct fake *fake, bool (*happens)(void))
+{
+    struct fake_op *op;
+
+    while ((op = pull(fake, 0))) {
+        if (!op->ghost && happens() && op->kind != FAKE_OPEN && op->kind != FAKE_ADOPT)
+            apply(op);
+        op->device->busy = false;
+        free(op);
+    }
+    fake_close_unkept(fake, NULL);
+    fake->dead = false;
 }
 
 void fake_fini(struct fake *fake)

@@ -40,6 +40,7 @@ enum fake_operation {
     FAKE_IDENTIFY,
     FAKE_LOG,
     FAKE_FEATURE,
+    FAKE_ADOPT,
     FAKE_OPERATIONS,
 };
 
@@ -64,9 +65,10 @@ struct hw_function {
     struct fake_mapping mappings[FAKE_MAPPINGS_MAX];
     struct hw_page pages[FAKE_PAGES_MAX];
     unsigned mapping_count, pair_count, page_count, opens;
-    bool viable;
     bool on_loan;
     struct hw_loan loan; /* as the core last gave it */
+    bool viable, kept /* stays open when homid dies */, adopted /* by another homid than opened it */;
+    bool orphan; /* nothing but what is kept holds it open */
 };
 
 struct hw_device {
@@ -94,6 +96,7 @@ struct fake {
     unsigned fail_kind;              /* bit mask of operations that fail, always */
     int fail_kind_error;
     uint16_t fail_status;
+    bool dead;                       /* homid is: what it starts from now on never happens */
     enum hw_confinement confinement; /* of every function */
     int fail_page;                   /* making a page of doorbells ends so; 0: it does not */
     char complaint[160];             /* the first one; empty: none */
@@ -102,6 +105,12 @@ struct fake {
 /* device_count devices of 4 VFs, VQ 16/4, VI 8/2, 3 shareable namespaces, as the emulated SSD has them. */
 void fake_init(struct fake *fake, unsigned device_count);
 void fake_fini(struct fake *fake);
+/*
+ * The end of homid, before its core is freed: what it had started happens for those that `happens` picks,
+ * without an answer, and VFs that are not kept are closed. Another core may use the fake then.
+ */
+void fake_close_unkept(struct fake *fake, const struct hw_function *only); /* NULL: of all VFs */
+void fake_die(struct fake *fake, bool (*happens)(void));
 
 /* Ends the oldest pending operation (false: there is none), or one of them by number, by its outcome or
  * -error. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/fake_homid.h"
+#include "tests/unit/call_number.h"
 
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,8 +45,13 @@ static bool hear(struct fake_homid *fake, int connection)
         struct msghdr header = {
             .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 
-        if (fake->heard_bytes + 2 >= sizeof(fake->heard) ||
-            recvmsg(connection, &header, MSG_CMSG_CLOEXEC) != 1)
+        if (fake->heard_bytes + 2 >= sizeof(fake->heard))
+            return false;
+        ssize_t n;
+        do
+            n = recvmsg(connection, &header, MSG_CMSG_CLOEXEC);
+        while (n < 0 && errno == EINTR);
+        if (n != 1)
             return false;
         if (CMSG_FIRSTHDR(&header)) {
             if (fake->fd >= 0)
@@ -53,7 +60,12 @@ static bool hear(struct fake_homid *fake, int connection)
         }
         fake->heard_bytes++;
         if (*byte == '\0') {
-            *byte = '\n';
+            /* Of the one message that ends here. */
+            size_t end = fake->heard_bytes;
+            cut_call_number(fake->heard);
+            fake->heard_bytes = strlen(fake->heard) + 1;
+            memset(&fake->heard[fake->heard_bytes], 0, end - fake->heard_bytes);
+            fake->heard[fake->heard_bytes - 1] = '\n';
             return true;
         }
     }

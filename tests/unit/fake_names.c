@@ -23,7 +23,8 @@ static const char *const names[FAKE_OPERATIONS] = {"probe",
                                                    "identify namespace",
                                                    "identify",
                                                    "log",
-                                                   "feature"};
+                                                   "feature",
+                                                   "adopt"};
 
 const char *fake_operation_name(enum fake_operation operation)
 {

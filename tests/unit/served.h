@@ -48,7 +48,7 @@ static inline void serve_in_folder(struct core *served)
     config.container_directory = folder;
     config.admin_group_known = true;
     config.admin_group = getegid();
-    ck_assert_int_eq(sockets_open(&config, &quiet, &sockets), 0);
+    ck_assert_int_eq(sockets_open(&config, &quiet, NULL, &sockets), 0);
     ck_assert_int_eq(chmod(paths[1], 0666), 0);
     base = event_base_new();
     const struct server_options options = {.base = base,

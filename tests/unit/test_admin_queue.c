@@ -29,6 +29,7 @@ struct completed {
 /* Each case runs in a process of its own, so this starts as it is written here. */
 static _Alignas(PAGE) uint8_t submission[ADMIN_SUBMISSION_BYTES];
 static _Alignas(PAGE) uint8_t written[ADMIN_WRITTEN_BYTES];
+static _Alignas(8) uint8_t ring[ADMIN_RING_BYTES];
 static struct admin_queue *queue;
 static unsigned tail_doorbell, head_doorbell, taken, produced, phase = 1;
 static unsigned done_count, event_count, failure_count;
@@ -77,6 +78,7 @@ static void set_up(void)
 {
     const struct admin_memory memory = {.submission = submission,
                                         .written = written,
+                                        .ring = ring,
                                         .submission_iova = SUBMISSION_IOVA,
                                         .written_iova = WRITTEN_IOVA};
     const struct admin_listener listener = {ring_submission, ring_completion, on_event, on_failed, NULL};

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/call_number.h"
+
 #include "homictl/command.h"
 #include "proto/idl.h"
 #include "proto/interfaces.h"
@@ -45,6 +47,7 @@ static void answer_once(int listener, const char *replies, size_t bytes)
             _exit(1);
         length += (size_t)count;
     }
+    cut_call_number(request);
     fputs(request, file);
     fclose(file);
     if (bytes)

@@ -293,7 +293,7 @@ START_TEST(a_step_fails_or_takes_its_time)
     ck_assert_int_eq(rig_wait(rig), -ENOMEM);
     rig->backend->map(rig->function, rig->memfd, 0, 4096, RIG_IOVA + RIG_BYTES, rig_done, rig);
     ck_assert_int_eq(rig_wait(rig), 0);
-    rig->backend->unmap(rig->function, RIG_IOVA + RIG_BYTES, 4096, rig_done, rig);
+    rig->backend->unmap(rig->function, RIG_IOVA + RIG_BYTES, 4096, false, rig_done, rig);
     rig_run(rig, 20);
     ck_assert(!rig->done);
     ck_assert_int_eq(rig_wait(rig), 0);

@@ -6,6 +6,7 @@
 #ifndef HOMI_DAEMON_HW_LINUX_BACKEND_H
 #define HOMI_DAEMON_HW_LINUX_BACKEND_H
 
+#include <stdalign.h>
 #include <sys/queue.h>
 
 #include "daemon/helper.h"
@@ -49,6 +50,22 @@ enum function_state { FUNCTION_OPENING, FUNCTION_READY, FUNCTION_CLOSING };
 struct command;
 TAILQ_HEAD(command_list, command);
 
+/*
+ * What of an opened VF the next homid needs, beside its descriptors: in a memfd of its own, which no device
+ * reaches. complete is set last. The layout belongs to STATE_VERSION (daemon/state.h).
+ */
+struct function_kept {
+    uint64_t complete;
+    struct job_opened opened;
+    struct hw_function_info info;
+    uint64_t capabilities;
+    uint32_t events_max, events_offered;
+    struct verdict_facts facts;
+    alignas(8) uint8_t ring[ADMIN_RING_BYTES];
+};
+
+enum { FUNCTION_MEMFDS = 3 /* what the controller reads, what it writes, function_kept */ };
+
 struct hw_function {
     TAILQ_ENTRY(hw_function) link;
     struct linux_backend *backend;
@@ -61,8 +78,9 @@ struct hw_function {
     int outcome;       /* of an open that failed, for when everything was given back */
     char reason[HW_REASON_BYTES];
 
-    int memfds[2];
+    int memfds[FUNCTION_MEMFDS];
     struct admin_memory memory;
+    struct function_kept *kept;
     struct job_opened opened;
     int *fds; /* as OPENED_*; NULL while not open */
     size_t fd_count;
@@ -74,6 +92,7 @@ struct hw_function {
     unsigned events_max;     /* Asynchronous Event Requests that it takes */
     uint32_t events_offered; /* OAES */
     struct verdict_facts facts;
+    unsigned awaited; /* commands that must end before it counts as adopted */
     void (*brought_up)(struct hw_function *function, int error);
 
     struct event *on_interrupt, *on_request, *on_error; /* of descriptors */
@@ -91,17 +110,33 @@ struct hw_function {
 void linux_open(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
 void linux_close(struct hw_function *function, hw_done done, void *user);
 void function_free(struct hw_function *function); /* at once, without a callback */
+/* The parts that opening and adopting share. */
+int function_new(struct linux_backend *backend, struct hw_function **ret_function);
+int function_take_descriptors(struct hw_function *function, const struct job_opened *opened, int *fds,
+                              size_t fd_count);
+struct admin_listener function_admin_listener(struct hw_function *function);
+void function_ready(struct hw_function *function);
 /* Tells the listener, and ends every command, when the event loop comes round. reason is copied. */
 void function_fail_later(struct hw_function *function, const char *reason);
 void function_watch(struct hw_function *function);
 
+/* ---- adopt.c: a VF that an earlier homid opened ---- */
+
+size_t linux_kept_fds(struct hw_function *function, int fds[HW_KEPT_FDS_MAX]);
+void linux_adopt(struct hw_device *device, const int *fds, size_t fd_count, void *listener_user, hw_done done,
+                 void *user);
+void linux_discard(struct hw_backend *backend, const int *fds, size_t fd_count, hw_done done, void *user);
+void linux_take_over(struct hw_backend *backend, hw_done done, void *user);
+
 /* ---- memory.c: what is mapped for the VF ---- */
 
 int function_memory_new(struct hw_function *function);
+int function_memory_adopt(struct hw_function *function); /* the memfds are there; -EPROTO: they are others */
 void function_memory_free(struct hw_function *function);
 void linux_map(struct hw_function *function, int memfd, uint64_t offset, uint64_t bytes, uint64_t iova,
                hw_done done, void *user);
-void linux_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, hw_done done, void *user);
+void linux_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, bool perhaps, hw_done done,
+                 void *user);
 
 /* ---- relayed.c: functions whose doorbells the relay forwards ---- */
 
@@ -149,6 +184,9 @@ void commands_free(struct hw_function *function);
 
 /* function->brought_up is called once with 0 or a negative errno, the reason in function->reason. */
 void function_bring_up(struct hw_function *function);
+/* Arms all asynchronous events again: the one who should have read their log pages may not have come to it.
+ */
+void function_rearm_events(struct hw_function *function);
 /* The controller reports an asynchronous event: reads its log page, which arms it again, and tells. */
 void function_notice(struct hw_function *function, uint32_t value);
 

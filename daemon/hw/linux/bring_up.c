@@ -14,8 +14,11 @@ enum {
     EVENTS_SMART = 0x1f,
     EVENTS_OPTIONAL = 1 << 8 | 1 << 9, /* namespace attributes, firmware activation: as OAES offers them */
     LOG_BYTES = 512,
+    LOG_ERRORS = 0x01,
+    LOG_SMART = 0x02,
     LOG_CHANGED_NAMESPACES = 0x04,
-    ONCS_SELECT = 1 << 4, /* Save and Select of the features' commands */
+    ONCS_SELECT = 1 << 4,    /* Save and Select of the features' commands */
+    EVENT_NONE = UINT32_MAX, /* a log page that is read without an event */
 };
 
 static void end(struct command *command, int error)
@@ -128,7 +131,7 @@ static void on_log(struct command *command, const struct admin_completion *compl
 
     command_take(command, completion);
     command_end(command);
-    if (function->state != FUNCTION_READY || function->failed)
+    if (function->state != FUNCTION_READY || function->failed || value == EVENT_NONE)
         return;
     snprintf(text, sizeof(text), "asynchronous event: type %u, information 0x%02x, log page 0x%02x", type,
              information, page);
@@ -137,16 +140,29 @@ static void on_log(struct command *command, const struct admin_completion *compl
         page == LOG_CHANGED_NAMESPACES ? HW_NAMESPACE_CHANGED : HW_FUNCTION_NOTICE, text);
 }
 
-void function_notice(struct hw_function *function, uint32_t value)
+static void read_log(struct hw_function *function, uint32_t page, uint32_t event)
 {
     struct command *command = command_new(function, NULL, NULL);
-    uint32_t page = value >> 16 & 0xff;
     uint32_t bytes = page == LOG_CHANGED_NAMESPACES ? HW_DATA_BYTES : LOG_BYTES;
     const struct admin_command get = {.opcode = nvme_admin_get_log_page,
                                       .namespace_id = NVME_NSID_ALL,
                                       .dword10 = page | (bytes / 4 - 1) << 16,
                                       .data = true};
 
-    command->event = value;
+    command->event = event;
     command_submit(command, "Get Log Page", &get, on_log);
+}
+
+void function_notice(struct hw_function *function, uint32_t value)
+{
+    read_log(function, value >> 16 & 0xff, value);
+}
+
+void function_rearm_events(struct hw_function *function)
+{
+    static const uint32_t pages[] = {LOG_ERRORS, LOG_SMART, LOG_CHANGED_NAMESPACES};
+
+    for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+        read_log(function, pages[i], EVENT_NONE);
+    admin_queue_post_events(function->queue, function->events_max);
 }

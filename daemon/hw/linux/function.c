@@ -247,28 +247,53 @@ static void give_up(struct hw_function *function, int error)
     shut_down(function, function->reason);
 }
 
-static void on_brought_up(struct hw_function *function, int error)
+void function_ready(struct hw_function *function)
 {
     struct hw_result result = {0};
 
-    if (error) {
-        give_up(function, error);
-        return;
-    }
     function->state = FUNCTION_READY;
     result.function.handle = function;
     result.function.info = &function->info;
     function->done(function->user, &result);
 }
 
+/* For the next homid, should this one end. */
+static void keep(struct hw_function *function)
+{
+    struct function_kept *kept = function->kept;
+
+    kept->opened = function->opened;
+    kept->info = function->info;
+    kept->capabilities = function->controller.capabilities;
+    kept->events_max = function->events_max;
+    kept->events_offered = function->events_offered;
+    kept->facts = function->facts;
+    __atomic_store_n(&kept->complete, 1, __ATOMIC_SEQ_CST);
+}
+
+static void on_brought_up(struct hw_function *function, int error)
+{
+    if (error) {
+        give_up(function, error);
+        return;
+    }
+    keep(function);
+    function_ready(function);
+}
+
+struct admin_listener function_admin_listener(struct hw_function *function)
+{
+    return (struct admin_listener){.ring_submission = ring_submission,
+                                   .ring_completion = ring_completion,
+                                   .event = on_event,
+                                   .failed = on_queue_failed,
+                                   .user = function};
+}
+
 static void on_enabled(void *user, int error, const char *reason)
 {
     struct hw_function *function = user;
-    const struct admin_listener listener = {.ring_submission = ring_submission,
-                                            .ring_completion = ring_completion,
-                                            .event = on_event,
-                                            .failed = on_queue_failed,
-                                            .user = function};
+    const struct admin_listener listener = function_admin_listener(function);
 
     if (error) {
         snprintf(function->reason, sizeof(function->reason), "%s: %s", function->opened.address, reason);
@@ -296,24 +321,26 @@ static struct event *watch_fd(struct hw_function *function, unsigned index, even
     return event;
 }
 
-static int take_descriptors(struct hw_function *function, struct helper_reply *reply)
+int function_take_descriptors(struct hw_function *function, const struct job_opened *opened, int *fds,
+                              size_t fd_count)
 {
-    if (reply->bytes != sizeof(function->opened) || reply->fd_count <= OPENED_VECTORS)
+    function->opened = *opened;
+    if (fd_count <= OPENED_VECTORS || fd_count != OPENED_VECTORS + (size_t)opened->vectors)
         return -EPROTO;
-    memcpy(&function->opened, reply->data, sizeof(function->opened));
-    if (reply->fd_count != OPENED_VECTORS + (size_t)function->opened.vectors)
-        return -EPROTO;
-    function->fds = malloc(reply->fd_count * sizeof(int));
+    function->fds = malloc(fd_count * sizeof(int));
     if (!function->fds)
         return -ENOMEM;
-    for (; function->fd_count < reply->fd_count; function->fd_count++) {
-        function->fds[function->fd_count] = reply->fds[function->fd_count];
-        reply->fds[function->fd_count] = -1;
+    for (; function->fd_count < fd_count; function->fd_count++) {
+        function->fds[function->fd_count] = fds[function->fd_count];
+        fds[function->fd_count] = -1;
     }
     function->on_interrupt = watch_fd(function, OPENED_VECTORS, on_interrupt);
     function->on_request = watch_fd(function, OPENED_REQUEST, on_request);
     function->on_error = watch_fd(function, OPENED_ERROR, on_error);
-    return function->on_interrupt && function->on_request && function->on_error ? 0 : -ENOMEM;
+    if (!function->on_interrupt || !function->on_request || !function->on_error)
+        return -ENOMEM;
+    return controller_init(&function->controller, function->backend->base, function->fds[OPENED_DEVICE],
+                           opened->wake_offset ? function->fds[OPENED_GROUP] : -1, opened->bar_offset);
 }
 
 static void fill_info(struct hw_function *function)
@@ -336,12 +363,10 @@ static void fill_info(struct hw_function *function)
 static void decode_opened(struct helper_reply *reply, struct hw_result *result, void *user)
 {
     struct hw_function *function = user;
-    int r = take_descriptors(function, reply);
+    int r = -EPROTO;
 
-    if (r == 0)
-        r = controller_init(&function->controller, function->backend->base, function->fds[OPENED_DEVICE],
-                            function->opened.wake_offset ? function->fds[OPENED_GROUP] : -1,
-                            function->opened.bar_offset);
+    if (reply->bytes == sizeof(struct job_opened))
+        r = function_take_descriptors(function, reply->data, reply->fds, reply->fd_count);
     if (r < 0) {
         result->error = r;
         snprintf(result->reason, sizeof(result->reason), "taking the VF over: %s", strerror(-r));
@@ -364,23 +389,23 @@ static void on_opened(void *user, const struct hw_result *result)
                       ADMIN_ENTRIES, on_enabled, function);
 }
 
-static int function_new(struct linux_backend *backend, struct hw_function **ret_function)
+int function_new(struct linux_backend *backend, struct hw_function **ret_function)
 {
     struct hw_function *function = calloc(1, sizeof(*function));
 
     if (!function)
         return -ENOMEM;
     function->backend = backend;
-    function->memfds[0] = function->memfds[1] = -1;
+    for (int i = 0; i < FUNCTION_MEMFDS; i++)
+        function->memfds[i] = -1;
     TAILQ_INIT(&function->commands);
     TAILQ_INIT(&function->ended);
     TAILQ_INSERT_TAIL(&backend->functions, function, link);
     function->attention = evtimer_new(backend->base, on_attention, function);
     function->backstop = evtimer_new(backend->base, on_backstop, function);
-    int r = function->attention && function->backstop ? function_memory_new(function) : -ENOMEM;
-    if (r < 0) {
+    if (!function->attention || !function->backstop) {
         function_free(function);
-        return r;
+        return -ENOMEM;
     }
     *ret_function = function;
     return 0;
@@ -399,6 +424,11 @@ void linux_open(struct hw_device *device, unsigned index, void *listener_user, h
     struct hw_function *function = NULL;
 
     int r = function_new(backend, &function);
+    if (r == 0) {
+        r = function_memory_new(function);
+        if (r < 0)
+            function_free(function);
+    }
     if (r < 0) {
         backend_refuse(backend, r, "opening a VF", done, user);
         return;

@@ -26,6 +26,8 @@ enum hw_linux_job {
     JOB_LEND,             /* job_loan -> hw_nodes */
     JOB_WITHDRAW,         /* job_loan */
     JOB_RECLAIM,          /* job_loan */
+    JOB_DISCARD,          /* any fds, to be closed */
+    JOB_TAKE_OVER, /* nothing: what an earlier homid asked for and did not get yet is not done any more */
     HW_LINUX_JOB_COUNT,
 };
 
@@ -69,6 +71,7 @@ struct job_release {
 
 struct job_map {
     uint64_t offset, bytes, iova;
+    bool perhaps; /* unmapping: that nothing is there is no failure */
 };
 
 #define LOAN_NAMESPACES_MAX (HW_NODES_MAX / 2) /* a block and a generic node each */
@@ -96,5 +99,6 @@ void job_release(const struct helper_input *input, struct helper_output *output)
 void job_lend(const struct helper_input *input, struct helper_output *output);
 void job_withdraw(const struct helper_input *input, struct helper_output *output);
 void job_reclaim(const struct helper_input *input, struct helper_output *output);
+void job_nothing(const struct helper_input *input, struct helper_output *output);
 
 #endif
