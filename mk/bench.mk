@@ -46,7 +46,11 @@ bench-scale: $(BUILD)/bench/scale ## Measure homid with 1,024 tenants' processes
 	$< --json $(BUILD)/bench/scale.json
 .PHONY: bench-scale
 
-bench: bench-datapath bench-control bench-scale ## Run the benchmarks that need no device and no root
+bench-relay: all tenants ## Measure the doorbell relay beside direct delegation, into build/bench/relay.json (jq)
+	bench/relay.sh $(BUILD) $(BUILD)/bench/relay.json
+.PHONY: bench-relay
+
+bench: bench-datapath bench-control bench-scale bench-relay ## Run the benchmarks that need no device and no root
 .PHONY: bench
 
 bench-report: ## Draw the figures of the last bench-datapath into build/bench/report.html (gnuplot)
