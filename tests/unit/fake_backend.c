@@ -845,23 +845,6 @@ void fake_fini(struct fake *fake)
         free(pull(fake, 0));
 }
 
-struct fake_totals fake_totals(const struct fake *fake)
-{
-    struct fake_totals totals = {0};
-
-    for (unsigned i = 0; i < FAKE_DEVICES_MAX; i++) {
-        for (unsigned n = 0; n < FAKE_FUNCTIONS_MAX; n++) {
-            const struct hw_function *function = &fake->devices[i].functions[n];
-            totals.attached += (unsigned)__builtin_popcount(function->attached);
-            totals.pairs += function->pair_count;
-            totals.mappings += function->mapping_count;
-            totals.pages += function->page_count;
-            totals.open += function->open;
-        }
-    }
-    return totals;
-}
-
 void fake_reset_device(struct hw_device *device)
 {
     device->info.functions_enabled = 0;

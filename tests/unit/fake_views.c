@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the fake backend's operations are called. */
+/* What the fake backend's operations are called, and what it holds. */
 #include "tests/unit/fake_backend.h"
 
 static const char *const names[FAKE_OPERATIONS] = {"probe",
@@ -29,4 +29,21 @@ static const char *const names[FAKE_OPERATIONS] = {"probe",
 const char *fake_operation_name(enum fake_operation operation)
 {
     return operation < FAKE_OPERATIONS ? names[operation] : "none";
+}
+
+struct fake_totals fake_totals(const struct fake *fake)
+{
+    struct fake_totals totals = {0};
+
+    for (unsigned i = 0; i < FAKE_DEVICES_MAX; i++) {
+        for (unsigned n = 0; n < FAKE_FUNCTIONS_MAX; n++) {
+            const struct hw_function *function = &fake->devices[i].functions[n];
+            totals.attached += (unsigned)__builtin_popcount(function->attached);
+            totals.pairs += function->pair_count;
+            totals.mappings += function->mapping_count;
+            totals.pages += function->page_count;
+            totals.open += function->open;
+        }
+    }
+    return totals;
 }
