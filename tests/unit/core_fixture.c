@@ -259,6 +259,7 @@ void fixture_die(struct fixture *fixture, bool (*happens)(void))
     fake_die(&fixture->fake, happens);
     core_free(fixture->core);
     fake_die(&fixture->fake, happens);
+    fake_drop_pages(&fixture->fake);
     fixture->core = NULL;
     fixture->timer_at = UINT64_MAX;
     fixture->keeper.let_go_count = 0;

@@ -819,8 +819,22 @@ void fake_close_unkept(struct fake *fake, const struct hw_function *only)
                 continue;
             function->listener_user = NULL;
             function->orphan = false;
+            for (unsigned id = 0; id < FAKE_PAIRS_MAX; id++)
+                function->pairs[id].page = NULL;
             if (function->open && !function->kept)
                 do_close(function);
+        }
+    }
+}
+
+/* The relay drops what an earlier homid left. */
+void fake_drop_pages(struct fake *fake)
+{
+    for (unsigned i = 0; i < FAKE_DEVICES_MAX; i++) {
+        for (unsigned n = 0; n < FAKE_FUNCTIONS_MAX; n++) {
+            struct hw_function *function = &fake->devices[i].functions[n];
+            memset(function->pages, 0, sizeof(function->pages));
+            function->page_count = 0;
         }
     }
 }

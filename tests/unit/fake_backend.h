@@ -105,12 +105,13 @@ struct fake {
 /* device_count devices of 4 VFs, VQ 16/4, VI 8/2, 3 shareable namespaces, as the emulated SSD has them. */
 void fake_init(struct fake *fake, unsigned device_count);
 void fake_fini(struct fake *fake);
+void fake_close_unkept(struct fake *fake, const struct hw_function *only); /* NULL: of all VFs */
 /*
  * The end of homid, before its core is freed: what it had started happens for those that `happens` picks,
  * without an answer, and VFs that are not kept are closed. Another core may use the fake then.
  */
-void fake_close_unkept(struct fake *fake, const struct hw_function *only); /* NULL: of all VFs */
 void fake_die(struct fake *fake, bool (*happens)(void));
+void fake_drop_pages(struct fake *fake); /* as the relay does when another homid comes */
 
 /* Ends the oldest pending operation (false: there is none), or one of them by number, by its outcome or
  * -error. */
