@@ -47,6 +47,7 @@ const char *conformance_run_with(struct rig *rig, const struct conformance_case 
                                  volatile unsigned *switched_off);
 /* Why the device of the rig is known to deviate in that case; NULL: it is not. */
 const char *conformance_exception(const struct rig *rig, const struct conformance_case *entry);
+size_t conformance_exception_count(void); /* of the device of which most are known */
 
 extern const char not_offered[]; /* what a case returns when the device says that it lacks the feature */
 

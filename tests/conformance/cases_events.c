@@ -175,6 +175,7 @@ static const char *doorbell_of_no_completion_queue(struct rig *rig, const struct
     (void)self;
 
     request(rig, 0);
+    EXPECT(raw_get_feature(rig, NVME_FEAT_FID_ASYNC_EVENT, 0, 0) == 0); /* so it was taken */
     lane_init(rig, &lane, 1, CASE_ENTRIES, RIG_SUBMISSION, RIG_COMPLETION);
     rig_write_doorbell(rig, lane.completion_doorbell, 1);
     EXPECT(event_comes(rig, &result));

@@ -105,6 +105,11 @@ START_TEST(every_rule_has_its_case_and_every_name_is_one)
         for (size_t k = 0; k < i; k++)
             ck_assert_str_ne(entry->name, conformance_at(k)->name);
     }
+    struct rig emulated = {.device_info.model = "QEMU NVMe Ctrl"};
+    size_t known = 0;
+    for (size_t i = 0; i < conformance_count(); i++)
+        known += conformance_exception(&emulated, conformance_at(i)) != NULL;
+    ck_assert_uint_eq(known, conformance_exception_count());
     for (unsigned i = RULE_NONE + 1; i < RULE_COUNT; i++)
         ck_assert_msg(tested[i], "rule %u has no case", i);
 }
