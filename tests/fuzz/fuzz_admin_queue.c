@@ -17,6 +17,7 @@ enum { COMMANDS = 256, PAGE = 4096, ENTRY = 16 };
 
 static _Alignas(PAGE) uint8_t submission[ADMIN_SUBMISSION_BYTES];
 static _Alignas(PAGE) uint8_t written[ADMIN_WRITTEN_BYTES];
+static _Alignas(8) uint8_t ring[ADMIN_RING_BYTES];
 
 struct target {
     struct admin_queue *queue;
@@ -140,8 +141,11 @@ static void step(struct fuzz_input *input)
 
 int fuzz_one(const uint8_t *data, size_t bytes)
 {
-    const struct admin_memory memory = {
-        .submission = submission, .written = written, .submission_iova = 0x10000, .written_iova = 0x20000};
+    const struct admin_memory memory = {.submission = submission,
+                                        .written = written,
+                                        .ring = ring,
+                                        .submission_iova = 0x10000,
+                                        .written_iova = 0x20000};
     const struct admin_listener listener = {ring_submission, ring_completion, on_event, on_failed, &target};
     struct fuzz_input input = {data, bytes};
 

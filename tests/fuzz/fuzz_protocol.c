@@ -115,7 +115,7 @@ static void start(void)
     fuzz_require(core_new(&fixture.config, &fixture.fake.backend, &listener, &fixture.core) == 0);
     api.core = fixture.core;
     api.config = &fixture.config;
-    fuzz_require(api_context_init(&api) == 0 && events_new(2, 2, &api.events) == 0);
+    fuzz_require(api_context_init(&api) == 0 && events_new(2, 2, NULL, &api.events) == 0);
     core_start(fixture.core);
     fixture_settle(&fixture);
     serving = true;
