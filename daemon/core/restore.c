@@ -217,6 +217,8 @@ static void restore_holder(struct core *core, uint32_t number, const struct reco
     holder->record = number;
     holder->serial = record->serial;
     holder->granted = record->granted;
+    if (holder->granted && holder->lease)
+        holder->lease->used = true; /* recorded after that it was granted */
     holder->ending = record->ending;
     if (record->revoked[0])
         holder->revoked = strdup(record->revoked);
