@@ -221,23 +221,13 @@ static int do_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes,
     return -EINVAL;
 }
 
-static bool is_mapped(const struct hw_function *function, uint64_t iova)
-{
-    for (unsigned i = 0; i < function->mapping_count; i++) {
-        if (iova >= function->mappings[i].iova &&
-            iova < function->mappings[i].iova + function->mappings[i].bytes)
-            return true;
-    }
-    return false;
-}
-
 static int do_create(struct hw_function *function, const struct hw_queue_pair *pair)
 {
     struct fake *fake = function->device->fake;
 
     if (pair->id == 0 || pair->id >= FAKE_PAIRS_MAX || function->pairs[pair->id].id)
         complain(fake, "queue pair %u made twice", pair->id);
-    if (!is_mapped(function, pair->submission_iova) || !is_mapped(function, pair->completion_iova))
+    if (!fake_is_mapped(function, pair->submission_iova) || !fake_is_mapped(function, pair->completion_iova))
         complain(fake, "queue pair %u outside of mapped memory", pair->id);
     if (pair->page && pair->page->function != function)
         complain(fake, "queue pair %u behind a page of doorbells that is not there", pair->id);
@@ -321,48 +311,6 @@ static int apply(struct fake_op *op)
 
 /* ---- results ---- */
 
-static void fill_list(const struct hw_function *function, uint8_t *data)
-{
-    unsigned at = 0;
-
-    memset(data, 0, HW_DATA_BYTES);
-    for (unsigned id = 1; id <= FAKE_NAMESPACES_MAX; id++) {
-        if (!(function->attached & 1u << (id - 1)))
-            continue;
-        data[at] = (uint8_t)id;
-        at += 4;
-    }
-}
-
-static struct hw_function_info function_info(const struct hw_function *function)
-{
-    const struct hw_device *device = function->device;
-    bool managed = device->info.virtualization_management;
-
-    return (struct hw_function_info){
-        .controller_id = (uint16_t)(function->index + 1),
-        .queue_pairs = managed ? (uint16_t)(function->queues - 1) : device->function_pairs,
-        .interrupts = managed ? (uint16_t)(function->interrupts - 1) : device->function_interrupts,
-        .queue_entries_max = 1024,
-        .doorbell_stride = 4,
-        .page_bytes = 4096,
-        .max_transfer_bytes = 128 * 1024,
-        .bar_bytes = 16384,
-        .iova_range_count = 1,
-        .iova_ranges = {device->range},
-    };
-}
-
-static unsigned list_secondaries(const struct hw_device *device, struct hw_secondary *list)
-{
-    for (unsigned i = 0; i < device->info.functions_total; i++) {
-        const struct hw_function *function = &device->functions[i];
-        list[i] = (struct hw_secondary){(uint16_t)(i + 1), (uint16_t)(i + 1), function->queues,
-                                        function->interrupts, function->online};
-    }
-    return device->info.functions_total;
-}
-
 static void answer(struct fake_op *op, struct hw_result *result)
 {
     static uint8_t data[HW_DATA_BYTES];
@@ -375,7 +323,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
     switch (op->kind) {
     case FAKE_PROBE: result->device_info = &op->device->info; break;
     case FAKE_LIST:
-        result->secondaries.count = list_secondaries(op->device, secondaries);
+        result->secondaries.count = fake_list_secondaries(op->device, secondaries);
         result->secondaries.list = secondaries;
         break;
     case FAKE_BIND:
@@ -387,7 +335,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
         break;
     case FAKE_ADOPT:
     case FAKE_OPEN:
-        info = function_info(op->function);
+        info = fake_function_info(op->function);
         result->function.handle = op->function;
         result->function.info = &info;
         break;
@@ -398,7 +346,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
         break;
     case FAKE_IDENTIFY_NAMESPACE: result->namespace_info = &op->device->info.namespaces[op->a - 1]; break;
     case FAKE_IDENTIFY:
-        fill_list(op->function, data);
+        fake_list_namespaces(op->function, data);
         result->data = data;
         break;
     case FAKE_LOG:
@@ -827,18 +775,6 @@ void fake_close_unkept(struct fake *fake, const struct hw_function *only)
     }
 }
 
-/* The relay drops what an earlier homid left. */
-void fake_drop_pages(struct fake *fake)
-{
-    for (unsigned i = 0; i < FAKE_DEVICES_MAX; i++) {
-        for (unsigned n = 0; n < FAKE_FUNCTIONS_MAX; n++) {
-            struct hw_function *function = &fake->devices[i].functions[n];
-            memset(function->pages, 0, sizeof(function->pages));
-            function->page_count = 0;
-        }
-    }
-}
-
 void fake_die(struct fake *fake, bool (*happens)(void))
 {
     struct fake_op *op;
@@ -857,15 +793,4 @@ void fake_fini(struct fake *fake)
 {
     while (fake->first)
         free(pull(fake, 0));
-}
-
-void fake_reset_device(struct hw_device *device)
-{
-    device->info.functions_enabled = 0;
-    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-        struct hw_function *function = &device->functions[i];
-        function->online = function->bound = false;
-        if (device->info.virtualization_management)
-            function->queues = function->interrupts = 0;
-    }
 }

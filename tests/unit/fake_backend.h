@@ -125,6 +125,11 @@ enum fake_operation fake_kind(const struct fake *fake, unsigned nth);
 const void *fake_user(const struct fake *fake, unsigned nth);
 const char *fake_operation_name(enum fake_operation operation);
 
+/* What a function answers, in fake_views.c. */
+void fake_list_namespaces(const struct hw_function *function, uint8_t *data);
+struct hw_function_info fake_function_info(const struct hw_function *function);
+unsigned fake_list_secondaries(const struct hw_device *device, struct hw_secondary *list);
+bool fake_is_mapped(const struct hw_function *function, uint64_t iova);
 /* The backend's operations on pages of doorbells. */
 int fake_page_new(struct hw_function *function, struct hw_page **ret_page);
 void fake_page_free(struct hw_page *page);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/unit/fake_backend.h"
 
@@ -57,4 +58,16 @@ void fake_page_queue(const struct hw_page *page, uint16_t id, struct hw_page_que
 {
     (void)page;
     *ret_queue = (struct hw_page_queue){64u * id, 64u * id + 4, 64u * id + 8};
+}
+
+/* The relay drops what an earlier homid left. */
+void fake_drop_pages(struct fake *fake)
+{
+    for (unsigned i = 0; i < FAKE_DEVICES_MAX; i++) {
+        for (unsigned n = 0; n < FAKE_FUNCTIONS_MAX; n++) {
+            struct hw_function *function = &fake->devices[i].functions[n];
+            memset(function->pages, 0, sizeof(function->pages));
+            function->page_count = 0;
+        }
+    }
 }

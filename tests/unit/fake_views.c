@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the fake backend's operations are called, and what it holds. */
+#include <string.h>
+
 #include "tests/unit/fake_backend.h"
 
 static const char *const names[FAKE_OPERATIONS] = {"probe",
@@ -46,4 +48,67 @@ struct fake_totals fake_totals(const struct fake *fake)
         }
     }
     return totals;
+}
+
+void fake_list_namespaces(const struct hw_function *function, uint8_t *data)
+{
+    unsigned at = 0;
+
+    memset(data, 0, HW_DATA_BYTES);
+    for (unsigned id = 1; id <= FAKE_NAMESPACES_MAX; id++) {
+        if (!(function->attached & 1u << (id - 1)))
+            continue;
+        data[at] = (uint8_t)id;
+        at += 4;
+    }
+}
+
+struct hw_function_info fake_function_info(const struct hw_function *function)
+{
+    const struct hw_device *device = function->device;
+    bool managed = device->info.virtualization_management;
+
+    return (struct hw_function_info){
+        .controller_id = (uint16_t)(function->index + 1),
+        .queue_pairs = managed ? (uint16_t)(function->queues - 1) : device->function_pairs,
+        .interrupts = managed ? (uint16_t)(function->interrupts - 1) : device->function_interrupts,
+        .queue_entries_max = 1024,
+        .doorbell_stride = 4,
+        .page_bytes = 4096,
+        .max_transfer_bytes = 128 * 1024,
+        .bar_bytes = 16384,
+        .iova_range_count = 1,
+        .iova_ranges = {device->range},
+    };
+}
+
+unsigned fake_list_secondaries(const struct hw_device *device, struct hw_secondary *list)
+{
+    for (unsigned i = 0; i < device->info.functions_total; i++) {
+        const struct hw_function *function = &device->functions[i];
+        list[i] = (struct hw_secondary){(uint16_t)(i + 1), (uint16_t)(i + 1), function->queues,
+                                        function->interrupts, function->online};
+    }
+    return device->info.functions_total;
+}
+
+bool fake_is_mapped(const struct hw_function *function, uint64_t iova)
+{
+    for (unsigned i = 0; i < function->mapping_count; i++) {
+        if (iova >= function->mappings[i].iova &&
+            iova < function->mappings[i].iova + function->mappings[i].bytes)
+            return true;
+    }
+    return false;
+}
+
+void fake_reset_device(struct hw_device *device)
+{
+    device->info.functions_enabled = 0;
+    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
+        struct hw_function *function = &device->functions[i];
+        function->online = function->bound = false;
+        if (device->info.virtualization_management)
+            function->queues = function->interrupts = 0;
+    }
 }
