@@ -7,41 +7,51 @@
 #include "lib/client.h"
 #include "proto/json.h"
 
+static int parse_parameters(const char *parameters, json_object **ret_object)
+{
+    int r = parameters ? json_parse_strict(parameters, strlen(parameters), ret_object, NULL) : 0;
+
+    return r > 0 ? -EINVAL : r;
+}
+
 static int send_text(struct homi *homi, const char *method, const char *parameters, bool more)
 {
     json_object *object = NULL;
-    int r;
+    int r = parse_parameters(parameters, &object);
 
-    if (parameters) {
-        r = json_parse_strict(parameters, strlen(parameters), &object, NULL);
-        if (r != 0)
-            return r < 0 ? r : -EINVAL;
-    }
+    if (r < 0)
+        return r;
     r = client_send(homi, method, object, more, NULL, 0);
     json_object_put(object);
     return r;
 }
 
 /* Programs that go through here get text only; descriptors with a reply have nobody to own them. */
+static int only_text(struct homi *homi, int r, struct varlink_message *reply)
+{
+    if (r < 0 || reply->fd_count == 0)
+        return r;
+    varlink_message_clear(reply);
+    return client_breach(homi);
+}
+
 static int receive_text(struct homi *homi, struct varlink_message *ret_reply)
 {
-    int r = client_receive(homi, true, ret_reply);
-
-    if (r < 0 || ret_reply->fd_count == 0)
-        return r;
-    varlink_message_clear(ret_reply);
-    return client_breach(homi);
+    return only_text(homi, client_receive(homi, true, ret_reply), ret_reply);
 }
 
 int homi_call(struct homi *homi, const char *method, const char *parameters, char **ret_reply)
 {
+    json_object *object = NULL;
     struct varlink_message reply;
     char *text;
     int r;
 
-    r = send_text(homi, method, parameters, false);
-    if (r == 0)
-        r = receive_text(homi, &reply);
+    r = parse_parameters(parameters, &object);
+    if (r < 0)
+        return r;
+    r = only_text(homi, client_exchange(homi, method, object, NULL, 0, &reply), &reply);
+    json_object_put(object);
     if (r < 0)
         return r;
     text = strdup(json_object_to_json_string_ext(reply.parameters, JSON_C_TO_STRING_PLAIN));

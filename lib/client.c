@@ -180,6 +180,7 @@ int client_receive(struct homi *homi, bool wait, struct varlink_message *ret_rep
         return -ENOTCONN;
     while ((r = varlink_connection_next(homi->connection, ret_reply)) == 0) {
         r = varlink_transport_receive(homi->socket, homi->connection);
+        homi->answered = homi->answered || r > 0;
         if (r == 0)
             r = -ECONNRESET;
         if (r == -EAGAIN) {
@@ -209,12 +210,8 @@ static int connect_again(struct homi *homi)
     return start_connection(homi);
 }
 
-/*
- * A homid that is restarted keeps the connections that it has accepted, but not one that it accepted in that
- * very moment. Nothing was answered on it then, so nothing is held, and the call is made on another one.
- */
-static int call_and_wait(struct homi *homi, const char *method, json_object *parameters, const int *fds,
-                         unsigned fd_count, struct varlink_message *ret_reply)
+int client_exchange(struct homi *homi, const char *method, json_object *parameters, const int *fds,
+                    unsigned fd_count, struct varlink_message *ret_reply)
 {
     int r;
 
@@ -225,7 +222,6 @@ static int call_and_wait(struct homi *homi, const char *method, json_object *par
         if (r != -ECONNRESET || homi->answered || i == CONNECTS_MAX || connect_again(homi) < 0)
             break;
     }
-    homi->answered = homi->answered || r > 0;
     return r;
 }
 
@@ -235,7 +231,7 @@ int client_call(struct homi *homi, const char *method, json_object *parameters, 
     struct varlink_message reply;
     int r;
 
-    r = call_and_wait(homi, method, parameters, fds, fd_count, &reply);
+    r = client_exchange(homi, method, parameters, fds, fd_count, &reply);
     if (r < 0)
         return r;
     if (reply.fd_count > (reply.error ? 0 : fds_max))

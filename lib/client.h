@@ -19,7 +19,7 @@ struct homi {
     struct varlink_connection *connection;
     char *path;
     uint64_t next_request;
-    bool answered; /* on this connection, once */
+    bool answered; /* something was heard on this connection */
     struct homi_lease *leases;
     struct homi *monitor; /* the connection of homi_event_next() */
     char error_name[128];
@@ -28,6 +28,14 @@ struct homi {
 
 /* Parameters for a call that changes something: an object with a fresh requestId, or NULL (out of memory). */
 json_object *client_request(struct homi *homi);
+
+/*
+ * Sends a call and waits for its first reply: 1 and *ret_reply, or a negative errno. A homid that is
+ * restarted keeps the connections that it has accepted, but not one that it accepted in that very moment.
+ * Nothing was answered on it then, so nothing is held, and the call is made on another one.
+ */
+int client_exchange(struct homi *homi, const char *method, json_object *parameters, const int *fds,
+                    unsigned fd_count, struct varlink_message *ret_reply);
 
 /*
  * Calls and waits for the reply. parameters and fds are borrowed. Returns 0 and *ret_reply (clear it with
