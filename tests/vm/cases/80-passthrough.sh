@@ -63,7 +63,7 @@ systemctl stop vm.service
 wait_for 20 gone || fail 'the lease did not end with its unit'
 
 # Trust, users, and what contradicts itself.
-refused_with 'amber is not trusted' homictl vf alloc --tenant amber --passthrough
+refused_with 'amber .*is not trusted' homictl vf alloc --tenant amber --passthrough
 refused_with '1002 is not a user of blue' homictl vf alloc --tenant blue --passthrough --user green
 refused_with 'exclude each other' homictl vf alloc --tenant blue --passthrough --kernel
 # The data are there, by the kernel's path.
