@@ -427,11 +427,12 @@ static unsigned run_day(enum mishap mishap, bool soiled, unsigned at)
     return total;
 }
 
-/* Every step with an operation had this mishap, by the tables and not by the script. */
+/* Every step with an operation had this mishap, by the tables and not by the script; but that a function of
+ * an earlier homid is taken over belongs to test_core_takeover. */
 static void check_coverage(enum mishap mishap)
 {
     for (unsigned state = 0; state < FS_COUNT; state++) {
-        if (function_steps[state].start)
+        if (function_steps[state].start && state != FS_ADOPTING)
             ck_assert_msg(coverage.steps[state], "%s never came while %s", mishap_names[mishap],
                           function_steps[state].operation);
     }
