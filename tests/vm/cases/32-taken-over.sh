@@ -9,12 +9,12 @@ blue=$!
 start_as_user green tenant-verify --tenant green --namespace 3 --length 1048576 --seconds 14 --json >/tmp/green.json
 green=$!
 wait_for 20 queues_are 2 || fail 'the tenants have no queues'
-leases=$(admin '[.leases[].lease] | sort | join(" ")' list leases)
+leases=$(admin '[.leases[].name] | sort | join(" ")' list leases)
 for _ in 1 2 3 4 5; do
   kill -KILL "$(homid_pid)"
   sleep 1.2
 done
-equal 'leases after five kills' "$leases" "$(admin '[.leases[].lease] | sort | join(" ")' list leases)"
+equal 'leases after five kills' "$leases" "$(admin '[.leases[].name] | sort | join(" ")' list leases)"
 queues_are 2 || fail 'queues were lost'
 wait "$blue" || fail 'blue noticed'
 wait "$green" || fail 'green noticed'
