@@ -121,6 +121,13 @@ static void on_keeper_ended(void *user, const char *lease)
     core_keeper_ended(daemon->core, lease);
 }
 
+static void on_step(void *user, const char *operation, bool failed, uint64_t milliseconds)
+{
+    struct daemon *daemon = user;
+    if (daemon->server)
+        server_step(daemon->server, operation, failed, milliseconds);
+}
+
 static void on_changed(void *user)
 {
     struct daemon *daemon = user;
@@ -309,6 +316,7 @@ static int build(struct daemon *daemon)
                                           .event = on_event,
                                           .keep = on_keep,
                                           .forget_keeper = on_forget_keeper,
+                                          .step = on_step,
                                           .changed = on_changed,
                                           .user = daemon};
     const char *what = "event loop";

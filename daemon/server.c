@@ -11,6 +11,7 @@
 
 #include "daemon/api/container_device.h"
 #include "daemon/api/events.h"
+#include "daemon/api/metrics.h"
 #include "daemon/fdstore.h"
 #include "daemon/loop.h"
 #include "daemon/peer.h"
@@ -384,9 +385,11 @@ int server_new(const struct server_options *options, struct server **ret_server)
     server->api.started = loop_now();
     int r = api_context_init(&server->api);
     if (r == 0)
+        r = metrics_new(&server->api.metrics);
+    if (r == 0)
         r = events_new(options->config->limits.monitors, options->config->limits.monitors_per_uid,
                        options->state ? state_counter(options->state, STATE_EVENTS) : NULL,
-                       &server->api.events);
+                       server->api.metrics, &server->api.events);
     if (r == 0)
         r = make_events(server);
     if (r < 0) {
@@ -428,6 +431,7 @@ void server_free(struct server *server)
     if (server->shared.deaths >= 0)
         close(server->shared.deaths);
     events_free(server->api.events);
+    metrics_free(server->api.metrics);
     api_context_clear(&server->api);
     free(server);
 }
@@ -441,6 +445,11 @@ void server_event(struct server *server, const struct core_event *event)
          event->kind == CORE_EVENT_FUNCTION_RESET || event->kind == CORE_EVENT_FUNCTION_FAILED))
         api_forget_lease(&server->api, event->lease);
     events_publish(server->api.events, event);
+}
+
+void server_step(struct server *server, const char *operation, bool failed, uint64_t milliseconds)
+{
+    metrics_step(server->api.metrics, operation, failed, milliseconds);
 }
 
 unsigned server_connections(const struct server *server)

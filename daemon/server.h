@@ -53,6 +53,8 @@ void server_resume(struct server *server);
 void server_call_begun(struct server *server, uint32_t connection); /* as core_archive.begun */
 
 void server_event(struct server *server, const struct core_event *event); /* tells those who monitor */
+/* Counts a step of a function's life cycle. */
+void server_step(struct server *server, const char *operation, bool failed, uint64_t milliseconds);
 void server_stop(struct server *server); /* accepts nobody any more and ends every connection */
 unsigned server_connections(const struct server *server); /* refused ones not included */
 

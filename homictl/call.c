@@ -148,6 +148,34 @@ enum exit_status call(const struct options *options, const char *tried, const ch
     return status;
 }
 
+enum exit_status call_each(const struct options *options, const char *tried, const char *method,
+                           struct json_object *parameters,
+                           struct json_object *(*next)(struct json_object *reply, void *user), void *user)
+{
+    enum exit_status status = EXIT_OK;
+    struct homi *homi = NULL;
+    int error = homi_open(socket_path(options), &homi);
+
+    do {
+        struct json_object *reply = NULL;
+        char *text = NULL;
+
+        if (!error)
+            error =
+                homi_call(homi, method, parameters ? json_object_to_json_string(parameters) : "{}", &text);
+        json_object_put(parameters);
+        parameters = NULL;
+        status = conclude(options, homi, tried, error, text);
+        reply = text ? json_tokener_parse(text) : NULL;
+        if (status == EXIT_OK)
+            parameters = next(reply, user);
+        json_object_put(reply);
+        free(text);
+    } while (parameters);
+    homi_close(homi);
+    return status;
+}
+
 struct stream {
     int (*each)(struct json_object *reply, void *user);
     void *user;

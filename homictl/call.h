@@ -17,6 +17,12 @@
 enum exit_status call(const struct options *options, const char *tried, const char *method,
                       struct json_object *parameters, struct json_object **ret_reply);
 
+/* Several calls of one method on one connection: the first with parameters, then with what next() makes of
+ * each reply, until that is NULL. Replies belong to call_each. */
+enum exit_status call_each(const struct options *options, const char *tried, const char *method,
+                           struct json_object *parameters,
+                           struct json_object *(*next)(struct json_object *reply, void *user), void *user);
+
 /* The same with more: each() sees every reply until it returns nonzero or the last one came. */
 enum exit_status call_more(const struct options *options, const char *tried, const char *method,
                            struct json_object *parameters, int (*each)(struct json_object *reply, void *user),

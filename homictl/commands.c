@@ -44,6 +44,15 @@ const struct command commands[] = {
          "On a terminal the screen is drawn anew; elsewhere one table follows the other, and with --json\n"
          "one object a line.",
      .run = command_top},
+    {.words = "metrics",
+     .arguments = "",
+     .options = OPTION_HTTP,
+     .group = GROUP_LOOK,
+     .summary = "Print what homid counts, in the text format of Prometheus",
+     .details =
+         "homi-metrics(7) documents the names, homid-metrics.socket serves them over HTTP, and a file for\n"
+         "node-exporter is what this prints.",
+     .run = command_metrics},
     {.words = "vf alloc",
      .arguments = "",
      .options = OPTION_TENANT | OPTION_DEVICE | OPTION_QUEUES | OPTION_NAMESPACE | OPTION_PASSTHROUGH |

@@ -32,6 +32,7 @@ static const struct option_description descriptions[] = {
     {OPTION_CONFIG, "config", "PATH", "the configuration, instead of homid's own"},
     {OPTION_INTERVAL, "interval", "SECONDS", "look again so often (default 1)"},
     {OPTION_WAIT, "wait", "SECONDS", "wait at most so long (default 120)"},
+    {OPTION_HTTP, "http", NULL, "answer one HTTP request, from standard input on standard output"},
     {OPTION_JSON, "json", NULL, "print homid's reply as JSON"},
     {OPTION_OUTPUT, "output", "FORM", "table, wide (every column) or json; -o for short"},
     {OPTION_SOCKET, "socket", "PATH", "homid's admin socket"},

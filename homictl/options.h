@@ -27,6 +27,7 @@ enum option_bit {
     OPTION_CONFIG = 1 << 12,
     OPTION_INTERVAL = 1 << 13,
     OPTION_WAIT = 1 << 14,
+    OPTION_HTTP = 1 << 15,
     OPTION_PASSTHROUGH = 1 << 20,
     OPTION_KERNEL = 1 << 21,
     OPTION_USER = 1 << 22,

@@ -3,10 +3,11 @@
 INSTALL ?= install
 CONFDIR := $(SYSCONFDIR)/homi
 INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share/homi
 # Where the shells look for completions; zsh reads site-functions of its own prefix.
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
-UNITS   := homid.service homid.socket homid-admin.socket homid-relay.service homid-relay.socket
+UNITS   := $(notdir $(wildcard systemd/*.socket) $(patsubst %.in,%,$(wildcard systemd/*.service.in)))
 MANUALS := $(wildcard man/*.[1-9])
 HEADERS := $(wildcard lib/include/homi/*.h)
 
@@ -16,7 +17,7 @@ INSTALLED := $(SBINDIR)/homid $(SBINDIR)/homi-conformance $(BINDIR)/homictl $(BI
   $(addprefix $(INCLUDEDIR)/homi/,$(notdir $(HEADERS))) \
   $(foreach page,$(MANUALS),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
   $(addprefix $(UNITDIR)/,$(UNITS)) \
-  $(BASHDIR)/homictl $(ZSHDIR)/_homictl \
+  $(DATADIR)/grafana-dashboard.json $(BASHDIR)/homictl $(ZSHDIR)/_homictl \
   $(SYSUSERSDIR)/homi.conf $(TMPFILESDIR)/homi.conf $(CATALOGDIR)/homi.catalog
 
 put = $(INSTALL) -D -m $(1) $(2) $(DESTDIR)$(3)
@@ -36,13 +37,11 @@ install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configurat
 	$(foreach page,$(MANUALS),$(call put,644,$(page),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) &&) true
 	$(call put,644,homictl/completion/homictl.bash,$(BASHDIR)/homictl)
 	$(call put,644,homictl/completion/_homictl,$(ZSHDIR)/_homictl)
-	sed 's|@SBINDIR@|$(SBINDIR)|g' systemd/homid.service.in >$(BUILD)/homid.service
-	$(call put,644,$(BUILD)/homid.service,$(UNITDIR)/homid.service)
-	sed 's|@SBINDIR@|$(SBINDIR)|g' systemd/homid-relay.service.in >$(BUILD)/homid-relay.service
-	$(call put,644,$(BUILD)/homid-relay.service,$(UNITDIR)/homid-relay.service)
-	$(call put,644,systemd/homid-relay.socket,$(UNITDIR)/homid-relay.socket)
-	$(call put,644,systemd/homid.socket,$(UNITDIR)/homid.socket)
-	$(call put,644,systemd/homid-admin.socket,$(UNITDIR)/homid-admin.socket)
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
+	for unit in $(UNITS); do \
+	  sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' systemd/$$unit* >$(DESTDIR)$(UNITDIR)/$$unit && \
+	  chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
+	$(call put,644,conf/grafana-dashboard.json,$(DATADIR)/grafana-dashboard.json)
 	$(call put,644,systemd/homi.sysusers,$(SYSUSERSDIR)/homi.conf)
 	$(call put,644,systemd/homi.tmpfiles,$(TMPFILESDIR)/homi.conf)
 	$(call put,644,systemd/homi.catalog,$(CATALOGDIR)/homi.catalog)

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +13,12 @@
 #include "daemon/api/container_device.h"
 #include "daemon/api/events.h"
 #include "daemon/api/list.h"
+#include "daemon/api/metrics.h"
 #include "daemon/api/value.h"
+
+/* So much of the metrics in one answer: with every quote escaped it still fits a message. A line is far
+ * shorter. */
+#define METRICS_PIECE_BYTES (16 * 1024)
 
 #define METHOD(name) "io.homi.Admin." name
 
@@ -221,6 +227,33 @@ static void add_namespace(void *user, const struct core_namespace_view *view)
 }
 
 /* ---- lists ---- */
+
+static int get_metrics(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    int64_t offset = value_integer(message->parameters, "offset", 0);
+    /* What follows is read from the same text, so that no line is cut or told twice. */
+    if (offset == 0) {
+        free(session->metrics_text);
+        session->metrics_text = metrics_text(session->context);
+    }
+    size_t length = session->metrics_text ? strlen(session->metrics_text) : 0;
+    if (offset < 0 || (uint64_t)offset > length)
+        return varlink_error_invalid_parameter(session->connection, "offset");
+
+    json_object *parameters = json_object_new_object();
+    const char *piece = length ? session->metrics_text + offset : "";
+    size_t bytes = strlen(piece);
+    if (bytes > METRICS_PIECE_BYTES) {
+        bytes = METRICS_PIECE_BYTES;
+        while (bytes > 0 && piece[bytes - 1] != '\n')
+            bytes--;
+        value_put_integer(parameters, "next", offset + (int64_t)bytes);
+    }
+    value_put(parameters, "text", json_object_new_string_len(piece, (int)bytes));
+    return api_reply_now(session, METHOD("GetMetrics"), parameters);
+}
 
 static int list_devices(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
@@ -491,6 +524,7 @@ static int monitor(struct varlink_connection *connection, struct varlink_message
 
 const struct varlink_method_entry admin_methods[] = {
     {.name = "GetStatus", .handler = get_status},
+    {.name = "GetMetrics", .handler = get_metrics},
     {.name = "ListDevices", .handler = list_devices},
     {.name = "ListVirtualFunctions", .handler = list_functions},
     {.name = "ListLeases", .handler = list_leases},

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/api/events.h"
+#include "daemon/api/metrics.h"
 #include "daemon/api/refusal.h"
 #include "daemon/api/value.h"
 
@@ -25,6 +27,21 @@ struct api_replay {
 };
 
 static const char *const prefixes[] = {[API_TENANT] = "io.homi.Tenant.", [API_ADMIN] = "io.homi.Admin."};
+
+uint64_t api_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void api_measure(const struct api_session *session, const char *method, const char *error, uint64_t began)
+{
+    enum metrics_outcome outcome = !error                              ? METRICS_DONE
+                                   : strcmp(error, "SystemError") == 0 ? METRICS_FAILED
+                                                                       : METRICS_REFUSED;
+    metrics_call(session->context->metrics, method, outcome, api_now() - began);
+}
 
 static void close_all(const int *fds, unsigned count)
 {
@@ -168,6 +185,7 @@ int api_call_begin(struct api_session *session, const char *method, json_object 
     call->session = session;
     call->context = session->context;
     call->method = method;
+    call->began = session->began;
     session->call = call;
     *ret_call = call;
     return 1;
@@ -199,6 +217,7 @@ void api_call_reply(struct api_call *call, json_object *parameters, const int *f
         parameters = json_object_new_object();
     if (call->session) {
         int r = send_reply(call->session, call->method, parameters, fds, fd_count);
+        api_measure(call->session, call->method, NULL, call->began);
         if (r == 0)
             keep(call, NULL, parameters, fds, fd_count);
         finish(call, r);
@@ -212,6 +231,7 @@ void api_call_error(struct api_call *call, const char *error, json_object *param
 {
     if (call->session) {
         int r = send_error(call->session, error, parameters);
+        api_measure(call->session, call->method, error, call->began);
         if (r == 0)
             keep(call, error, parameters, NULL, 0);
         finish(call, r);
@@ -274,6 +294,7 @@ int api_reply_now(struct api_session *session, const char *method, json_object *
 {
     int r = send_reply(session, method, parameters, NULL, 0);
     json_object_put(parameters);
+    api_measure(session, method, NULL, session->began);
     return r == -E2BIG ? api_error_too_big(session) : r;
 }
 

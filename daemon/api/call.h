@@ -18,6 +18,7 @@ struct api_call {
     size_t data_bytes;           /* of a log page asked for */
     struct api_context *context;
     bool container; /* the lease asked for is to be described to engines of containers */
+    uint64_t began; /* as in the session */
 };
 
 /*
@@ -46,6 +47,10 @@ void api_call_done(void *user, const struct core_error *error);
 int api_reply_now(struct api_session *session, const char *method, json_object *parameters);
 int api_error_now(struct api_session *session, const char *error, json_object *parameters);
 int api_error_too_big(struct api_session *session); /* the answer does not fit into a message */
+
+/* Counts an answer: to a call that began then; error NULL: a reply. */
+void api_measure(const struct api_session *session, const char *method, const char *error, uint64_t began);
+uint64_t api_now(void); /* monotonic, microseconds */
 
 void api_replay_free(struct api_session *session); /* the session's kept answer, if any */
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "daemon/api/call.h"
+#include "daemon/api/metrics.h"
 #include "daemon/api/value.h"
 
 struct monitor {
@@ -19,8 +20,9 @@ struct events {
     TAILQ_HEAD(, monitor) monitors;
     unsigned counts[2], max; /* by enum api_kind: tenants cannot take the operators' */
     unsigned per_uid;
-    uint64_t *sequence, own;        /* of the newest event, from 1 */
-    int64_t before;                 /* that of the last one that an earlier homid had */
+    uint64_t *sequence, own; /* of the newest event, from 1 */
+    int64_t before;          /* that of the last one that an earlier homid had */
+    struct metrics *metrics;
     json_object *kept[EVENTS_KEPT]; /* by sequence modulo EVENTS_KEPT: parameters of the admin's reply */
 };
 
@@ -48,7 +50,8 @@ static const struct {
 static const char *const methods[] = {
     [API_TENANT] = "io.homi.Tenant.Monitor", [API_ADMIN] = "io.homi.Admin.Monitor"};
 
-int events_new(unsigned monitors_max, unsigned per_uid, uint64_t *sequence, struct events **ret_events)
+int events_new(unsigned monitors_max, unsigned per_uid, uint64_t *sequence, struct metrics *metrics,
+               struct events **ret_events)
 {
     struct events *events = calloc(1, sizeof *events);
     if (!events)
@@ -58,6 +61,7 @@ int events_new(unsigned monitors_max, unsigned per_uid, uint64_t *sequence, stru
     events->per_uid = per_uid;
     events->sequence = sequence ? sequence : &events->own;
     events->before = (int64_t)*events->sequence;
+    events->metrics = metrics;
     *ret_events = events;
     return 0;
 }
@@ -122,6 +126,7 @@ static int tell(struct api_session *session, json_object *parameters)
 void events_publish(struct events *events, const struct core_event *event)
 {
     int64_t sequence = (int64_t)++ * events->sequence;
+    metrics_event(events->metrics, kinds[event->kind].admin);
     json_object **kept = &events->kept[sequence % EVENTS_KEPT];
     json_object *tenants = kinds[event->kind].tenant && event->lease ? for_tenants(event) : NULL;
     json_object_put(*kept);

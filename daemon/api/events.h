@@ -12,9 +12,11 @@
 
 /*
  * monitors_max: at once on each of the two sockets; per_uid: of these, by one user of the tenants'. sequence:
- * where the number of the newest event is kept, for the next homid; NULL: it begins with 1.
+ * where the number of the newest event is kept, for the next homid; NULL: it begins with 1. metrics count
+ * what is published, and outlive the events.
  */
-int events_new(unsigned monitors_max, unsigned per_uid, uint64_t *sequence, struct events **ret_events);
+int events_new(unsigned monitors_max, unsigned per_uid, uint64_t *sequence, struct metrics *metrics,
+               struct events **ret_events);
 void events_free(struct events *events); /* NULL-safe; after the last session */
 
 void events_publish(struct events *events, const struct core_event *event);

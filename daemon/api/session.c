@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon/api/session.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/api/admin.h"
@@ -61,6 +62,7 @@ int api_session_dispatch(struct api_session *session, struct varlink_message *me
 {
     if (session->kind == API_ADMIN && !session->operator&& !is_introspection(message->method))
         return varlink_error_permission_denied(session->connection);
+    session->began = api_now();
     return varlink_service_dispatch(session->context->services[session->kind], session->connection, message,
                                     session);
 }
@@ -69,6 +71,8 @@ void api_session_close(struct api_session *session)
 {
     events_forget(session);
     api_list_forget(session);
+    free(session->metrics_text);
+    session->metrics_text = NULL;
     /* The descriptors go first: the core may find a function that they keep open still busy. */
     api_replay_free(session);
     core_client_gone(session->client);

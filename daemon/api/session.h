@@ -19,6 +19,7 @@ struct api_call;
 struct api_list;
 struct api_replay;
 struct events;
+struct metrics;
 struct monitor;
 
 LIST_HEAD(api_replays, api_replay);
@@ -34,6 +35,7 @@ struct api_context {
     const char *container_directory, *tenant_socket;
     struct varlink_service *services[2]; /* by enum api_kind */
     struct events *events;
+    struct metrics *metrics;
     struct api_replays replays[API_REPLAY_BUCKETS]; /* those with descriptors of a lease, by its name */
     uint64_t started;                               /* monotonic, milliseconds */
 };
@@ -52,6 +54,8 @@ struct api_session {
     struct api_replay *replay;  /* the last answer to a call with a request id */
     struct monitor *monitor;
     struct api_list *list; /* on its way out */
+    char *metrics_text;    /* what GetMetrics is being read from */
+    uint64_t began;        /* monotonic, microseconds: the call that is dispatched */
     pid_t pid;
     uid_t uid;
     int failure;                  /* negative errno: the connection is to be closed */

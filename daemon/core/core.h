@@ -153,6 +153,9 @@ struct core_listener {
     /* Calls core_keeper_ended(lease) once the keeper has ended, never from within. -ESRCH: there is none. */
     int (*keep)(void *user, const char *lease, const struct core_keeper *keeper);
     void (*forget_keeper)(void *user, const char *lease); /* the lease is over */
+    /* A step of a function's life cycle ended; operation is a constant. Called from within the core. NULL:
+     * nobody counts. */
+    void (*step)(void *user, const char *operation, bool failed, uint64_t milliseconds);
     void (*changed)(void *user); /* the status line or readiness may be different now */
     void *user;
     const struct core_archive *archive; /* NULL: nothing outlives homid */

@@ -377,6 +377,9 @@ static void step_done(void *user, const struct hw_result *result)
 
     core_enter(core);
     function->stepping = false;
+    if (core->listener.step)
+        core->listener.step(core->listener.user, step->operation, result->error != 0,
+                            core_now(core) - function->step_began);
     if (step->turn)
         device_turn_over(function->device);
     if (result->error && step->failure != STEP_GOES_ON)
@@ -392,6 +395,7 @@ static void start(struct function *function)
     const struct step *step = &function_steps[function->state];
 
     function->stepping = true;
+    function->step_began = core_now(function->device->core);
     step->start(function, step_done);
 }
 

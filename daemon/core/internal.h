@@ -153,7 +153,8 @@ struct function {
     char name[CORE_NAME_BYTES];
     char reason[HW_REASON_BYTES];
     enum function_state state;
-    bool stepping;  /* the operation of its state is under way */
+    bool stepping; /* the operation of its state is under way */
+    uint64_t step_began;
     bool queued;    /* waits for its turn at the device */
     bool free;      /* in the device's list of free functions */
     bool failed;    /* the controller does not answer any more: only closing helps */

@@ -22,5 +22,6 @@ expect error man/homi.varlink.7 < <(sed -nE 's/^error ([A-Za-z]+).*/\1/p' proto/
 expect key man/homid.conf.5 < <(sed -nE 's/.*\{\.name = "([A-Za-z]+)", \.kind.*/\1/p' daemon/config_schema.c | sort -u)
 expect command man/homictl.1 < <(sed -nE 's/.*\.words = "([a-z ]+)".*/\1/p' homictl/commands.c)
 expect option man/homictl.1 < <(sed -nE 's/.*\{OPTION_[A-Z]+, "([a-z]+)".*/-\1/p' homictl/options.c)
+expect metric man/homi-metrics.7 < <(grep -oE '"homi_[a-z_]+"' daemon/api/metrics.c | tr -d '"' | sort -u)
 expect option man/homi-perf.1 < <(sed -nE '/_argument, NULL/s/\{"([a-z-]+)"[^}]*\},?/\n-\1\n/gp' bench/perf/options.c | grep '^-')
 exit "$bad"

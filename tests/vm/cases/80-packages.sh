@@ -43,6 +43,14 @@ grep -q '^read back: Hello' <<<"$said" || fail 'the example did not read back wh
 refused_with 'not permitted\|may not\|tenant' setpriv --reuid red --regid red --clear-groups "$packages/first-tenant" blue
 note "$(homictl --version), $(homictl list vfs | grep -c ready) virtual functions ready"
 
+systemctl start homid-metrics.socket
+exec 3<>/dev/tcp/127.0.0.1/9188
+printf 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n' >&3
+timeout 20 cat <&3 >/tmp/metrics || true
+exec 3>&-
+grep -q '^HTTP/1.1 200 OK' /tmp/metrics || { cat /tmp/metrics; fail 'no metrics over HTTP'; }
+grep -q '^homi_functions{state="ready"} 2' /tmp/metrics || fail 'the metrics do not know of the functions'
+
 dpkg --remove homid >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail 'dpkg --remove'; }
 equal 'homid once removed' inactive "$(systemctl is-active homid.service || true)"
 equal 'homid.socket once removed' inactive "$(systemctl is-active homid.socket || true)"
