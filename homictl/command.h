@@ -58,6 +58,8 @@ enum exit_status command_top(const struct options *options, char **arguments);
 enum exit_status command_provision(const struct options *options, char **arguments);
 enum exit_status command_config_check(const struct options *options, char **arguments);
 enum exit_status command_metrics(const struct options *options, char **arguments);
+enum exit_status command_doctor(const struct options *options, char **arguments);
+enum exit_status command_probe(const struct options *options, char **arguments);
 enum exit_status command_complete(const struct options *options, char **arguments);
 enum exit_status command_monitor(const struct options *options, char **arguments);
 enum exit_status command_model_list(const struct options *options, char **arguments);

@@ -144,6 +144,26 @@ const struct command commands[] = {
          "What is in quarantine is tried again. The exit status is 5 when something is not ready in the\n"
          "end; the reasons are then on standard error.",
      .run = command_provision},
+    {.words = "doctor",
+     .arguments = "",
+     .options = OPTION_ROOT,
+     .group = GROUP_MACHINE,
+     .summary = "Look for what keeps homid from serving, and say what mends it",
+     .details =
+         "Reads files of the system and asks homid, when that answers; changes nothing. The exit status is\n"
+         "5 when something is bad.",
+     .run = command_doctor},
+    {.words = "probe",
+     .arguments = "[CONTROLLER]",
+     .arguments_max = 1,
+     .options = OPTION_ROOT,
+     .group = GROUP_MACHINE,
+     .summary = "Report what the SSDs of this machine can do",
+     .details =
+         "CONTROLLER is a name of the kernel (nvme0), a PCI address or a serial number. Run as root it also\n"
+         "asks the controllers, with commands that change nothing. A report with --json, of an SSD that\n"
+         "HOMI does not know yet, is what its developers like to see; it holds the serial number.",
+     .run = command_probe},
     {.words = "config check",
      .arguments = "",
      .options = OPTION_CONFIG,

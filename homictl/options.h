@@ -28,6 +28,7 @@ enum option_bit {
     OPTION_INTERVAL = 1 << 13,
     OPTION_WAIT = 1 << 14,
     OPTION_HTTP = 1 << 15,
+    OPTION_ROOT = 1 << 16,
     OPTION_PASSTHROUGH = 1 << 20,
     OPTION_KERNEL = 1 << 21,
     OPTION_USER = 1 << 22,
@@ -49,7 +50,7 @@ struct options {
     const char *tenant, *unit;
     struct json_object *devices;    /* array of strings; NULL when none is given */
     struct json_object *namespaces; /* array of integers; NULL when none is given */
-    const char *config;
+    const char *config, *root;
     bool wide;
     int64_t queues, since, user, pid, interval, wait; /* the last two in seconds */
     char **words;
