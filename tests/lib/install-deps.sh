@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build=(gcc make binutils pkg-config libnvme-dev libsystemd-dev libjson-c-dev libevent-dev)
-check=(check g++ clang libclang-rt-14-dev clang-format shellcheck mandoc valgrind strace jq spin liburing-dev dpkg-dev debhelper lintian fakeroot zsh python3)
+check=(check g++ clang libclang-rt-14-dev clang-format shellcheck mandoc valgrind strace jq spin liburing-dev dpkg-dev debhelper lintian fakeroot zsh python3 socat)
 guest=(qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs cpio kmod gzip tar util-linux)
 
 explain() {
