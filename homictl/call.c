@@ -3,6 +3,7 @@
 #include <homi/homi.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "homictl/call.h"
@@ -174,6 +175,18 @@ enum exit_status call_each(const struct options *options, const char *tried, con
     } while (parameters);
     homi_close(homi);
     return status;
+}
+
+struct json_object *call_request_id(void)
+{
+    unsigned char random[12];
+    char text[2 * sizeof(random) + 1];
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return NULL;
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(text + 2 * i, 3, "%02x", random[i]);
+    return json_object_new_string(text);
 }
 
 struct stream {

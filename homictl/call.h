@@ -17,6 +17,9 @@
 enum exit_status call(const struct options *options, const char *tried, const char *method,
                       struct json_object *parameters, struct json_object **ret_reply);
 
+/* Unique, so that a call that is sent again is never carried out twice. */
+struct json_object *call_request_id(void);
+
 /* Several calls of one method on one connection: the first with parameters, then with what next() makes of
  * each reply, until that is NULL. Replies belong to call_each. */
 enum exit_status call_each(const struct options *options, const char *tried, const char *method,

@@ -32,6 +32,9 @@ static const struct option_description descriptions[] = {
     {OPTION_CONFIG, "config", "PATH", "the configuration, instead of homid's own"},
     {OPTION_INTERVAL, "interval", "SECONDS", "look again so often (default 1)"},
     {OPTION_WAIT, "wait", "SECONDS", "wait at most so long (default 120)"},
+    {OPTION_BLOCK, "block", "BYTES", "of a block (default: the smallest, or what it has)"},
+    {OPTION_SHARED, "shared", NULL, "several functions may have it at once"},
+    {OPTION_YES, "yes", NULL, "do not ask"},
     {OPTION_ROOT, "root", "PATH", "look at the /sys, /proc and /etc below it, as of a collected tree"},
     {OPTION_HTTP, "http", NULL, "answer one HTTP request, from standard input on standard output"},
     {OPTION_JSON, "json", NULL, "print homid's reply as JSON"},
@@ -122,6 +125,7 @@ static int take(struct options *options, const struct option_description *option
     switch (option->bit) {
     case OPTION_SOCKET: options->socket = argument; break;
     case OPTION_TENANT: options->tenant = argument; break;
+    case OPTION_BLOCK: return parse_number(option->name, argument, 512, 65536, &options->block);
     case OPTION_ROOT: options->root = argument; break;
     case OPTION_CONFIG: options->config = argument; break;
     case OPTION_OUTPUT: return parse_output(options, argument);

@@ -29,6 +29,9 @@ enum option_bit {
     OPTION_WAIT = 1 << 14,
     OPTION_HTTP = 1 << 15,
     OPTION_ROOT = 1 << 16,
+    OPTION_BLOCK = 1 << 17,
+    OPTION_SHARED = 1 << 18,
+    OPTION_YES = 1 << 19,
     OPTION_PASSTHROUGH = 1 << 20,
     OPTION_KERNEL = 1 << 21,
     OPTION_USER = 1 << 22,
@@ -52,7 +55,7 @@ struct options {
     struct json_object *namespaces; /* array of integers; NULL when none is given */
     const char *config, *root;
     bool wide;
-    int64_t queues, since, user, pid, interval, wait; /* the last two in seconds */
+    int64_t queues, since, user, pid, interval, wait /* both in seconds */, block;
     char **words;
     int word_count;
 };

@@ -15,6 +15,9 @@ struct refusal {
 static const struct refusal refusals[] = {
     {"UnknownTenant", "the configuration has no tenant {tenant}", "see `homictl list tenants`"},
     {"UnknownDevice", "the configuration has no device {device}", "see `homictl list devices`"},
+    {"UnknownNamespace", "{device} has no namespace {namespace}", "see `homictl list namespaces`"},
+    {"CommandFailed", "the SSD refused the command with NVMe status {status}",
+     "see `journalctl -u homid`; `nvme` of nvme-cli explains the status"},
     {"UnknownLease", "there is no lease {lease}", "see `homictl list leases`"},
     {"UnknownVirtualFunction", "there is no virtual function {virtualFunction}", "see `homictl list vfs`"},
     {"NamespaceNotAllowed", "the tenant may not have namespace {namespace} of {device}",

@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "homictl/call.h"
-
-/* Unique, so that a call that is sent again is never carried out twice. */
-static struct json_object *new_request_id(void)
-{
-    unsigned char random[12];
-    char text[2 * sizeof(random) + 1];
-
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return NULL;
-    for (size_t i = 0; i < sizeof(random); i++)
-        snprintf(text + 2 * i, 3, "%02x", random[i]);
-    return json_object_new_string(text);
-}
 
 static void print_words(struct json_object *words)
 {
@@ -83,7 +69,7 @@ enum exit_status command_vf_alloc(const struct options *options, char **argument
     if (options->given & OPTION_QUEUES)
         json_object_object_add(parameters, "queuePairs", json_object_new_int64(options->queues));
     add_loan(options, parameters);
-    json_object_object_add(parameters, "requestId", new_request_id());
+    json_object_object_add(parameters, "requestId", call_request_id());
     status = call(options, tried, ADMIN_METHOD("AllocateVirtualFunctions"), parameters, &reply);
     if (status != EXIT_OK)
         return status;
@@ -111,7 +97,7 @@ enum exit_status command_vf_free(const struct options *options, char **arguments
     json_object_object_add(parameters, "lease", json_object_new_string(arguments[0]));
     if (options->given & OPTION_FORCE)
         json_object_object_add(parameters, "force", json_object_new_boolean(true));
-    json_object_object_add(parameters, "requestId", new_request_id());
+    json_object_object_add(parameters, "requestId", call_request_id());
     status = call(options, tried, ADMIN_METHOD("FreeLease"), parameters, &reply);
     if (status == EXIT_OK && (options->given & OPTION_JSON))
         status = call_print_json(reply);

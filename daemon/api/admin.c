@@ -14,6 +14,7 @@
 #include "daemon/api/events.h"
 #include "daemon/api/list.h"
 #include "daemon/api/metrics.h"
+#include "daemon/api/namespaces.h"
 #include "daemon/api/value.h"
 
 /* So much of the metrics in one answer: with every quote escaped it still fits a message. A line is far
@@ -533,6 +534,11 @@ const struct varlink_method_entry admin_methods[] = {
     {.name = "ListNamespaces", .handler = list_namespaces},
     {.name = "AllocateVirtualFunctions", .handler = allocate},
     {.name = "FreeLease", .handler = free_lease},
+    {.name = "CreateNamespace", .handler = namespaces_create},
+    {.name = "DeleteNamespace", .handler = namespaces_delete},
+    {.name = "FormatNamespace", .handler = namespaces_format},
+    {.name = "AttachNamespace", .handler = namespaces_attach},
+    {.name = "DetachNamespace", .handler = namespaces_detach},
     {.name = "Retry", .handler = retry},
     {.name = "Monitor", .handler = monitor, .more = true},
     {0},

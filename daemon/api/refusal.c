@@ -47,6 +47,7 @@ static const struct row {
     {CORE_REFUSED_COMMAND_FAILED, "CommandFailed", {{"status", VALUE}}},
     {CORE_REFUSED_LEASE_REVOKED, "LeaseRevoked", {{"lease", NAME}, {"reason", TEXT}}},
     {CORE_REFUSED_LEASE_HELD, "LeaseHeld", {{"lease", NAME}, {"holders", VALUE}}},
+    {CORE_REFUSED_UNKNOWN_NAMESPACE, "UnknownNamespace", {{"device", NAME}, {"namespace", VALUE}}},
     {CORE_REFUSED_NOT_QUARANTINED, "NotQuarantined", {{"device", NAME}}},
     {CORE_REFUSED_LEASE_KIND, "LeaseKindMismatch", {{"lease", NAME}, {"kind", TEXT}}},
     {CORE_REFUSED_USER_NOT_PERMITTED, "UserNotPermitted", {{"tenant", NAME}, {"user", VALUE}}},

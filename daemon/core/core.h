@@ -56,6 +56,7 @@ enum core_refusal {
     CORE_REFUSED_LEASE_REVOKED,            /* name: lease, text: reason */
     CORE_REFUSED_LEASE_HELD,               /* name: lease, value: holders */
     CORE_REFUSED_NOT_QUARANTINED,          /* name: device */
+    CORE_REFUSED_UNKNOWN_NAMESPACE,        /* name: device, value: id */
     CORE_REFUSED_LEASE_KIND,               /* name: lease, text: its kind */
     CORE_REFUSED_USER_NOT_PERMITTED,       /* name: tenant, value: uid, or -1 when several could be meant */
     CORE_REFUSED_UNKNOWN_KEEPER,           /* name: the process or unit */
@@ -326,6 +327,14 @@ void core_free_lease(struct core *core, const char *lease, bool force, core_done
 /* The lease's keeper has ended, and so does the lease. */
 void core_keeper_ended(struct core *core, const char *lease);
 void core_retry(struct core *core, const char *device, const char *function, core_done done, void *user);
+
+/*
+ * Changes a namespace of the device through its physical function; value of the answer is the id of one that
+ * was created. Refused while a lease has the namespace, and while the host has one that is to be deleted, or
+ * uses one that is to be formatted or taken from it.
+ */
+void core_change_namespace(struct core *core, const char *device, const struct hw_namespace_change *change,
+                           core_data_done done, void *user);
 
 /* ---- views ---- */
 

@@ -652,7 +652,7 @@ static void phase_advance(struct device *device)
     }
 }
 
-static bool may_look(const struct device *device)
+bool device_may_look(const struct device *device)
 {
     return device->present && (device_settled(device) || device->phase == DP_BRINGING);
 }
@@ -662,9 +662,12 @@ static void device_advance(struct device *device)
     serve_turns(device);
     if (device->busy)
         return;
+    change_advance(device);
+    if (device->busy)
+        return;
     if (device->core->stopping)
         stop_advance(device);
-    else if (device->refresh && may_look(device))
+    else if (device->refresh && device_may_look(device))
         start_probe(device);
     else
         phase_advance(device);

@@ -48,6 +48,8 @@ static enum verdict check_claims(const struct device *device, const struct space
     const struct attachment *claim = LIST_FIRST(&space->claims);
     const struct tenant *other;
 
+    if (change_concerns(device, space->info.id))
+        return busy(device, space->info.id, "operator", VERDICT_WAIT, error);
     if (space->host && !(shared && space->info.shareable))
         return busy(device, space->info.id, "host", VERDICT_REFUSE, error);
     if (!claim)

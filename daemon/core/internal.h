@@ -240,6 +240,13 @@ enum device_phase {
     DP_STOPPED,
 };
 
+/* What an operator wants done to a namespace; the device does one at a time. */
+struct change {
+    struct call *call; /* NULL: nothing is wanted */
+    struct hw_namespace_change wanted;
+    bool under_way, done /* and answered once the device was looked at again */;
+};
+
 struct device {
     const char *name; /* first member: see named_compare */
     struct work work;
@@ -253,6 +260,7 @@ struct device {
     bool brought_up;       /* it was ready or in quarantine since homid started */
     bool refresh, looking; /* a look at its namespaces is wanted, is under way */
     uint64_t looked_at;
+    struct change change;
     char look_error[HW_REASON_BYTES]; /* why the last look failed; empty: it did not */
     bool claimed;                     /* by a waiter earlier in the queue */
     unsigned waiting;                 /* requests in the queue that it may serve */
@@ -283,6 +291,11 @@ const char *device_state(const struct device *device);
 const char *device_reason(const struct device *device);
 bool device_settled(const struct device *device);
 struct space *device_space(const struct device *device, uint32_t id);
+bool device_may_look(const struct device *device);
+/* Goes on with what is wanted of a namespace. Only while the device is not busy. */
+void change_advance(struct device *device);
+/* Whether the namespace is being changed, so that nobody may be given it. */
+bool change_concerns(const struct device *device, uint32_t id);
 bool device_open_for_online(const struct device *device);
 
 /* ---- tenants, clients ---- */

@@ -209,6 +209,25 @@ struct hw_page_queue {
     uint32_t submission, completion, status;
 };
 
+/* What may be done to a namespace through the physical function. */
+enum hw_namespace_act {
+    HW_NAMESPACE_CREATE,
+    HW_NAMESPACE_DELETE,
+    HW_NAMESPACE_FORMAT,
+    HW_NAMESPACE_ATTACH, /* to the host: the physical function's controller */
+    HW_NAMESPACE_DETACH,
+};
+
+#define HW_FORMAT_MILLISECONDS 300000 /* the longest that formatting may take */
+
+struct hw_namespace_change {
+    enum hw_namespace_act act;
+    uint32_t id;          /* not of one to be created */
+    uint32_t block_bytes; /* create, format; 0: the smallest, or as it is */
+    uint64_t bytes;       /* create */
+    bool shareable;       /* create */
+};
+
 enum hw_resource_kind { HW_QUEUES, HW_INTERRUPTS };
 
 struct hw_queue_pair {
@@ -255,6 +274,10 @@ struct hw_backend {
                     void *user);
     void (*attach_namespace)(struct hw_device *device, uint32_t id, uint16_t controller_id, bool attach,
                              hw_done done, void *user); /* attached / detached already counts as done */
+
+    /* -> value: the id of one that was created. -EBUSY: the host uses it (a file system, a volume). */
+    void (*change_namespace)(struct hw_device *device, const struct hw_namespace_change *change, hw_done done,
+                             void *user);
 
     /* -- functions -- */
     /*

@@ -232,6 +232,74 @@ static void attach_namespace(struct job *job)
     execute(job, &call, wanted->attach ? "attaching a namespace" : "detaching a namespace");
 }
 
+/* NVMe's commands for it, in the order of enum hw_namespace_act. */
+static void fill_change(const struct hw_namespace_change *change, struct nvme_command *command,
+                        struct admin_call *call)
+{
+    struct nvme_ctrl_list *list = (struct nvme_ctrl_list *)(void *)call->data;
+    struct nvme_id_ns *wanted = (struct nvme_id_ns *)(void *)call->data;
+    bool large = change->block_bytes == 4096;
+
+    command->nsid = htole32(change->id);
+    switch (change->act) {
+    case HW_NAMESPACE_CREATE:
+        command->opcode = nvme_admin_ns_mgmt;
+        wanted->nsze = wanted->ncap = htole64(change->bytes >> (large ? 12 : 9));
+        wanted->flbas = large;
+        wanted->nmic = change->shareable;
+        break;
+    case HW_NAMESPACE_DELETE:
+        command->opcode = nvme_admin_ns_mgmt;
+        command->dword10 = htole32(1);
+        break;
+    case HW_NAMESPACE_FORMAT:
+        command->opcode = nvme_admin_format_nvm;
+        command->dword10 = htole32(large);
+        break;
+    case HW_NAMESPACE_ATTACH:
+    case HW_NAMESPACE_DETACH:
+        command->opcode = nvme_admin_ns_attach;
+        command->dword10 = htole32(change->act == HW_NAMESPACE_DETACH);
+        list->num = htole16(1); /* the PF's controller is 0 */
+        break;
+    }
+}
+
+static void change_namespace(struct job *job)
+{
+    const struct job_namespace *wanted = job->input->data;
+    struct hw_namespace_change change = wanted->change;
+    struct device *device = find_device(job, &wanted->device);
+    struct nvme_command command = {0};
+    struct admin_call call = {.device = device, .command = &command};
+    struct namespace *space = NULL;
+    bool lent = false;
+
+    if (!device || faulty(job, device, STEP_ATTACH_NAMESPACE, FAULT_ANY))
+        return;
+    if (change.block_bytes && change.block_bytes != 512 && change.block_bytes != 4096) {
+        helper_fail(job->output, -EINVAL, "the SSD has no format of %u B a block", change.block_bytes);
+        return;
+    }
+    if (change.act != HW_NAMESPACE_CREATE && change.id <= SPEC_NAMESPACE_ID_MAX)
+        space = device->namespaces[change.id];
+    if (change.act == HW_NAMESPACE_FORMAT && space) {
+        if (!change.block_bytes)
+            change.block_bytes = 1u << space->block_shift;
+        /* A controller formats only what is attached to it. */
+        lent = !namespace_attached(space, 0);
+        if (lent)
+            namespace_attach(space, 0, true);
+    }
+    fill_change(&change, &command, &call);
+    if (execute(job, &call, "changing a namespace") && change.act == HW_NAMESPACE_CREATE) {
+        memcpy(job->output->data, &call.value, sizeof(call.value));
+        job->output->bytes = sizeof(call.value);
+    }
+    if (lent)
+        namespace_attach(space, 0, false);
+}
+
 static void bind(struct job *job)
 {
     const struct job_device *wanted = job->input->data;
@@ -400,6 +468,7 @@ static const struct {
     [JOB_FUNCTION_COUNT] = {set_function_count, sizeof(struct job_device)},
     [JOB_VIRTUALIZATION] = {virtualization, sizeof(struct job_device)},
     [JOB_ATTACH_NAMESPACE] = {attach_namespace, sizeof(struct job_device)},
+    [JOB_CHANGE_NAMESPACE] = {change_namespace, sizeof(struct job_namespace)},
     [JOB_BIND] = {bind, sizeof(struct job_device)},
     [JOB_UNBIND] = {unbind, sizeof(struct job_device)},
     [JOB_OPEN] = {open_function, sizeof(struct job_open)},

@@ -144,6 +144,37 @@ static int do_attach(struct hw_device *device, struct hw_function *function, uin
     return 0;
 }
 
+/* Ids are 1 + the index, so only the last namespace can be deleted. */
+static int do_change(struct hw_device *device)
+{
+    const struct hw_namespace_change *change = &device->change;
+    struct hw_namespace *space = &device->info.namespaces[change->id ? change->id - 1 : 0];
+    unsigned bit = change->id ? 1u << (change->id - 1) : 0;
+
+    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
+        if (device->functions[i].attached & bit)
+            complain(device->fake, "namespace %u changed while VF %u had it", change->id, i);
+    }
+    switch (change->act) {
+    case HW_NAMESPACE_CREATE:
+        device->info.namespaces[device->info.namespace_count] =
+            (struct hw_namespace){.id = device->info.namespace_count + 1,
+                                  .block_bytes = 512,
+                                  .blocks = change->bytes / 512,
+                                  .shareable = change->shareable};
+        device->info.namespace_count++;
+        break;
+    case HW_NAMESPACE_DELETE: device->info.namespace_count--; break;
+    case HW_NAMESPACE_FORMAT: space->block_bytes = change->block_bytes; break;
+    case HW_NAMESPACE_ATTACH:
+        space->controllers[0] = device->info.controller_id;
+        space->controller_count = 1;
+        break;
+    case HW_NAMESPACE_DETACH: space->controller_count = 0; break;
+    }
+    return 0;
+}
+
 static int do_open(struct hw_function *function, void *listener_user)
 {
     struct hw_device *device = function->device;
@@ -294,6 +325,7 @@ static int apply(struct fake_op *op)
         op->function->bound = false;
         return 0;
     case FAKE_ATTACH: return do_attach(op->device, op->function, (uint32_t)op->a, op->b != 0);
+    case FAKE_CHANGE: return do_change(op->device);
     case FAKE_LEND: return do_lend(op->function);
     case FAKE_WITHDRAW: return do_withdraw(op->function);
     case FAKE_RECLAIM: return do_reclaim(op->function);
@@ -358,6 +390,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
         verdict = (struct hw_verdict){op->device->fake->confinement, "as the test says"};
         result->verdict = &verdict;
         break;
+    case FAKE_CHANGE: result->value = op->device->info.namespace_count; break;
     default: break;
     }
     op->done(op->user, result);
@@ -545,6 +578,13 @@ static void attach_namespace(struct hw_device *device, uint32_t id, uint16_t con
     op->b = attach;
 }
 
+static void change_namespace(struct hw_device *device, const struct hw_namespace_change *change, hw_done done,
+                             void *user)
+{
+    device->change = *change;
+    push(device, NULL, FAKE_CHANGE, done, user);
+}
+
 static void loan(struct hw_device *device, unsigned index, const struct hw_loan *loan,
                  enum fake_operation kind, hw_done done, void *user)
 {
@@ -729,6 +769,7 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .bind = bind_function,
                               .unbind = unbind_function,
                               .attach_namespace = attach_namespace,
+                              .change_namespace = change_namespace,
                               .lend = lend,
                               .withdraw = withdraw,
                               .reclaim = reclaim,

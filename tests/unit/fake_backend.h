@@ -26,6 +26,7 @@ enum fake_operation {
     FAKE_BIND,
     FAKE_UNBIND,
     FAKE_ATTACH,
+    FAKE_CHANGE,
     FAKE_LEND,
     FAKE_WITHDRAW,
     FAKE_RECLAIM,
@@ -80,7 +81,8 @@ struct hw_device {
     uint16_t function_pairs, function_interrupts; /* granted when there is no Virtualization Management */
     struct hw_iova_range range;
     struct hw_function functions[FAKE_FUNCTIONS_MAX];
-    unsigned reattach; /* bit mask of namespaces that come back to a VF at each open */
+    struct hw_namespace_change change; /* the last that was asked for */
+    unsigned reattach;                 /* bit mask of namespaces that come back to a VF at each open */
 };
 
 struct fake_op;

@@ -4,29 +4,12 @@
 
 #include "tests/unit/fake_backend.h"
 
-static const char *const names[FAKE_OPERATIONS] = {"probe",
-                                                   "list",
-                                                   "count",
-                                                   "assign",
-                                                   "online",
-                                                   "bind",
-                                                   "unbind",
-                                                   "attach",
-                                                   "lend",
-                                                   "withdraw",
-                                                   "reclaim",
-                                                   "open",
-                                                   "close",
-                                                   "examine",
-                                                   "map",
-                                                   "unmap",
-                                                   "create",
-                                                   "delete",
-                                                   "identify namespace",
-                                                   "identify",
-                                                   "log",
-                                                   "feature",
-                                                   "adopt"};
+static const char *const names[FAKE_OPERATIONS] = {"probe",    "list",   "count",    "assign",
+                                                   "online",   "bind",   "unbind",   "attach",
+                                                   "change",   "lend",   "withdraw", "reclaim",
+                                                   "open",     "close",  "examine",  "map",
+                                                   "unmap",    "create", "delete",   "identify namespace",
+                                                   "identify", "log",    "feature",  "adopt"};
 
 const char *fake_operation_name(enum fake_operation operation)
 {

@@ -425,6 +425,12 @@ static const char *const requests[] = {
     "vf alloc --tenant blue --device ssd0 --queues 4 --namespace 2",
     "vf free blue-1",
     "vf free blue-1 --force",
+    "metrics",
+    "namespace create ssd0 1G --block 4096 --shared",
+    "namespace delete ssd0:2 --yes",
+    "namespace format ssd0:2 --yes",
+    "namespace attach ssd0:2",
+    "namespace detach ssd0:2",
     "retry ssd0",
     "retry ssd0 0000:01:00.1",
 };

@@ -350,6 +350,23 @@ static void linux_reclaim(struct hw_device *device, unsigned index, const struct
     run_loan(device, JOB_RECLAIM, index, loan, NULL, done, user);
 }
 
+static void linux_change_namespace(struct hw_device *device, const struct hw_namespace_change *change,
+                                   hw_done done, void *user)
+{
+    bool format = change->act == HW_NAMESPACE_FORMAT;
+    const struct job_namespace data = {.device = device->selector, .change = *change};
+    const struct helper_request request = {
+        .job = JOB_CHANGE_NAMESPACE,
+        .data = &data,
+        .bytes = sizeof(data),
+        /* Longer than the kernel waits, so that its verdict is the one that is told. */
+        .deadline_milliseconds = QUERY_MILLISECONDS + (format ? HW_FORMAT_MILLISECONDS : 0),
+    };
+
+    backend_run(device->backend, &device->lane, &request,
+                change->act == HW_NAMESPACE_CREATE ? decode_value : NULL, done, user);
+}
+
 /* ---- the backend ---- */
 
 static int linux_device_fd(struct hw_function *function)
@@ -413,6 +430,7 @@ static const struct hw_backend template = {
     .bind = linux_bind,
     .unbind = linux_unbind,
     .attach_namespace = linux_attach_namespace,
+    .change_namespace = linux_change_namespace,
     .lend = linux_lend,
     .withdraw = linux_withdraw,
     .reclaim = linux_reclaim,

@@ -18,4 +18,5 @@ const helper_job hw_linux_jobs[HW_LINUX_JOB_COUNT] = {
     [JOB_RECLAIM] = job_reclaim,
     [JOB_DISCARD] = job_nothing,
     [JOB_TAKE_OVER] = job_nothing,
+    [JOB_CHANGE_NAMESPACE] = job_change_namespace,
 };

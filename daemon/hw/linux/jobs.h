@@ -28,6 +28,7 @@ enum hw_linux_job {
     JOB_RECLAIM,          /* job_loan */
     JOB_DISCARD,          /* any fds, to be closed */
     JOB_TAKE_OVER, /* nothing: what an earlier homid asked for and did not get yet is not done any more */
+    JOB_CHANGE_NAMESPACE, /* job_namespace -> uint32_t: the id of one that was created */
     HW_LINUX_JOB_COUNT,
 };
 
@@ -44,6 +45,11 @@ struct job_device {
     uint8_t action;   /* of Virtualization Management */
     uint8_t resource; /* enum hw_resource_kind */
     bool attach;
+};
+
+struct job_namespace {
+    struct job_device device;
+    struct hw_namespace_change change;
 };
 
 struct job_open {
@@ -90,6 +96,7 @@ void job_list_secondaries(const struct helper_input *input, struct helper_output
 void job_function_count(const struct helper_input *input, struct helper_output *output);
 void job_virtualization(const struct helper_input *input, struct helper_output *output);
 void job_attach_namespace(const struct helper_input *input, struct helper_output *output);
+void job_change_namespace(const struct helper_input *input, struct helper_output *output);
 void job_bind(const struct helper_input *input, struct helper_output *output);
 void job_unbind(const struct helper_input *input, struct helper_output *output);
 void job_open(const struct helper_input *input, struct helper_output *output);

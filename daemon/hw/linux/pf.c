@@ -12,18 +12,12 @@
 #include "daemon/hw/linux/pf.h"
 #include "daemon/hw/linux/sysfs.h"
 
-struct physical {
-    struct sysfs_controller controller;
-    int fd;
-};
-
 static void controller_path(const struct sysfs_controller *controller, char path[64])
 {
     snprintf(path, 64, "/dev/%s", controller->name);
 }
 
-static int physical_open(const struct job_device *device, struct physical *ret_physical,
-                         struct helper_output *output)
+int pf_open(const struct job_device *device, struct physical *ret_physical, struct helper_output *output)
 {
     char path[64];
 
@@ -36,8 +30,7 @@ static int physical_open(const struct job_device *device, struct physical *ret_p
     return output->error;
 }
 
-/* What libnvme returned: -1 with errno, or an NVMe status. true: it failed, and output says why. */
-static bool refused(int r, const char *what, struct helper_output *output)
+bool pf_refused(int r, const char *what, struct helper_output *output)
 {
     if (r == 0)
         return false;
@@ -70,7 +63,7 @@ static int probe_resources(int fd, bool announced, struct hw_device_info *info, 
     int r = nvme_identify_primary_ctrl(fd, info->controller_id, &capabilities);
     if (r != 0 && !announced)
         return 0;
-    if (refused(r, "Identify Primary Controller Capabilities", output))
+    if (pf_refused(r, "Identify Primary Controller Capabilities", output))
         return output->error;
     info->virtualization_management = announced || (capabilities.vqfrt && capabilities.vifrt);
     if (!info->virtualization_management)
@@ -88,7 +81,7 @@ static int probe_controller(int fd, struct hw_device_info *info, struct helper_o
 {
     struct nvme_id_ctrl id;
 
-    if (refused(nvme_identify_ctrl(fd, &id), "Identify Controller", output))
+    if (pf_refused(nvme_identify_ctrl(fd, &id), "Identify Controller", output))
         return output->error;
     identify_text(id.sn, sizeof(id.sn), info->serial);
     identify_text(id.mn, sizeof(id.mn), info->model);
@@ -121,13 +114,13 @@ static int probe_namespaces(int fd, struct hw_device_info *info, struct helper_o
     int r = allocated ? nvme_identify_allocated_ns_list(fd, 0, &list)
                       : nvme_identify_active_ns_list(fd, 0, &list);
 
-    if (refused(r, "Identify Namespace ID list", output))
+    if (pf_refused(r, "Identify Namespace ID list", output))
         return output->error;
     for (unsigned i = 0; i < HW_NAMESPACES_MAX && list.ns[i]; i++) {
         struct hw_namespace *space = &info->namespaces[info->namespace_count];
         uint32_t id = le32toh(list.ns[i]);
         r = allocated ? nvme_identify_allocated_ns(fd, id, &data) : nvme_identify_ns(fd, id, &data);
-        if (refused(r, "Identify Namespace", output))
+        if (pf_refused(r, "Identify Namespace", output))
             return output->error;
         r = identify_namespace_parse(&data, id, space);
         if (r == -ENOENT)
@@ -149,7 +142,7 @@ void job_probe(const struct helper_input *input, struct helper_output *output)
     struct physical physical;
     unsigned long total = 0, enabled = 0;
 
-    if (physical_open(input->data, &physical, output) < 0)
+    if (pf_open(input->data, &physical, output) < 0)
         return;
     *info = (struct hw_device_info){0};
     memcpy(info->address, physical.controller.address, sizeof(info->address));
@@ -217,10 +210,10 @@ void job_list_secondaries(const struct helper_input *input, struct helper_output
     struct physical physical;
     unsigned count = 0;
 
-    if (physical_open(input->data, &physical, output) < 0)
+    if (pf_open(input->data, &physical, output) < 0)
         return;
-    refused(read_secondaries(physical.fd, output->data, &count), "Identify Secondary Controller list",
-            output);
+    pf_refused(read_secondaries(physical.fd, output->data, &count), "Identify Secondary Controller list",
+               output);
     output->bytes = count * sizeof(struct hw_secondary);
     close(physical.fd);
 }
@@ -242,7 +235,7 @@ void job_virtualization(const struct helper_input *input, struct helper_output *
     uint32_t *result = output->data;
     char what[80];
 
-    if (physical_open(device, &physical, output) < 0)
+    if (pf_open(device, &physical, output) < 0)
         return;
     *result = 0;
     struct nvme_virtual_mgmt_args arguments = {
@@ -257,7 +250,7 @@ void job_virtualization(const struct helper_input *input, struct helper_output *
     };
     snprintf(what, sizeof(what), "Virtualization Management %s of controller %u", action_name(device->action),
              device->controller_id);
-    if (refused(nvme_virtual_mgmt(&arguments), what, output))
+    if (pf_refused(nvme_virtual_mgmt(&arguments), what, output))
         ;
     else if (device->action == NVME_VIRT_MGMT_ACT_ASSIGN_SEC_CTRL && *result != device->count)
         helper_fail(output, -EIO, "%s: %u resources instead of %u", what, *result, device->count);
@@ -275,7 +268,7 @@ void job_attach_namespace(const struct helper_input *input, struct helper_output
     char what[96];
     int r;
 
-    if (physical_open(device, &physical, output) < 0)
+    if (pf_open(device, &physical, output) < 0)
         return;
     memset(&list, 0, sizeof(list));
     nvme_init_ctrl_list(&list, 1, &controller);
@@ -287,6 +280,6 @@ void job_attach_namespace(const struct helper_input *input, struct helper_output
     int already = NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT |
                   (device->attach ? NVME_SC_NS_ALREADY_ATTACHED : NVME_SC_NS_NOT_ATTACHED);
     if (r < 0 || (r & 0x7ff) != already)
-        refused(r, what, output);
+        pf_refused(r, what, output);
     close(physical.fd);
 }
