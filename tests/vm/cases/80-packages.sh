@@ -2,7 +2,7 @@
 # The Debian packages as a user installs them: nothing runs after the installation; after one edit of the configuration and
 # `systemctl enable --now homid.socket` an unprivileged member of the tenant's group runs the example program that was built
 # from libhomi-dev; removing them stops what ran and keeps the configuration, purging them leaves nothing.
-# timeout: 180
+# timeout: 300
 # packages: yes
 packages=$HOMI_TESTS/packages
 # Out of the way: what the other cases run.
