@@ -1,6 +1,6 @@
 #!/bin/bash
 # Judges the packages that deb.sh built: lintian, what is in which, and the example program built from nothing but what
-# libhomi-dev brings; the guest runs that program (tests/vm/cases/80-packages.sh). Usage: check.sh PACKAGES RESULTS
+# libhomi-dev brings; the guest runs that program (tests/vm/cases/82-packages.sh). Usage: check.sh PACKAGES RESULTS
 set -euo pipefail
 packages=$1 results=$2
 passed=0 failed=0

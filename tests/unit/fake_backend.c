@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/fake_backend.h"
+#include "tests/unit/fake_namespaces.h"
 
 struct fake_op {
     struct fake_op *next;
@@ -122,56 +123,6 @@ static int do_online(struct hw_device *device, struct hw_function *function, boo
     if (function->index >= device->info.functions_enabled || function->queues < 2 || function->interrupts < 1)
         return -EIO;
     function->online = true;
-    return 0;
-}
-
-static int do_attach(struct hw_device *device, struct hw_function *function, uint32_t id, bool attach)
-{
-    unsigned bit = 1u << (id - 1);
-    const struct hw_namespace *space = &device->info.namespaces[id - 1];
-
-    if (id < 1 || id > device->info.namespace_count)
-        return -EIO;
-    if (!attach) {
-        function->attached &= ~bit;
-        return 0;
-    }
-    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-        if (&device->functions[i] != function && (device->functions[i].attached & bit) && !space->shareable)
-            return -EIO;
-    }
-    function->attached |= bit;
-    return 0;
-}
-
-/* Ids are 1 + the index, so only the last namespace can be deleted. */
-static int do_change(struct hw_device *device)
-{
-    const struct hw_namespace_change *change = &device->change;
-    struct hw_namespace *space = &device->info.namespaces[change->id ? change->id - 1 : 0];
-    unsigned bit = change->id ? 1u << (change->id - 1) : 0;
-
-    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-        if (device->functions[i].attached & bit)
-            complain(device->fake, "namespace %u changed while VF %u had it", change->id, i);
-    }
-    switch (change->act) {
-    case HW_NAMESPACE_CREATE:
-        device->info.namespaces[device->info.namespace_count] =
-            (struct hw_namespace){.id = device->info.namespace_count + 1,
-                                  .block_bytes = 512,
-                                  .blocks = change->bytes / 512,
-                                  .shareable = change->shareable};
-        device->info.namespace_count++;
-        break;
-    case HW_NAMESPACE_DELETE: device->info.namespace_count--; break;
-    case HW_NAMESPACE_FORMAT: space->block_bytes = change->block_bytes; break;
-    case HW_NAMESPACE_ATTACH:
-        space->controllers[0] = device->info.controller_id;
-        space->controller_count = 1;
-        break;
-    case HW_NAMESPACE_DETACH: space->controller_count = 0; break;
-    }
     return 0;
 }
 
@@ -324,8 +275,8 @@ static int apply(struct fake_op *op)
             complain(op->device->fake, "VF %u unbound while it was held", op->function->index);
         op->function->bound = false;
         return 0;
-    case FAKE_ATTACH: return do_attach(op->device, op->function, (uint32_t)op->a, op->b != 0);
-    case FAKE_CHANGE: return do_change(op->device);
+    case FAKE_ATTACH: return fake_attach(op->device, op->function, (uint32_t)op->a, op->b != 0);
+    case FAKE_CHANGE: return fake_change(op->device);
     case FAKE_LEND: return do_lend(op->function);
     case FAKE_WITHDRAW: return do_withdraw(op->function);
     case FAKE_RECLAIM: return do_reclaim(op->function);
