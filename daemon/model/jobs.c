@@ -281,6 +281,10 @@ static void change_namespace(struct job *job)
         helper_fail(job->output, -EINVAL, "the SSD has no format of %u B a block", change.block_bytes);
         return;
     }
+    if (change.act == HW_NAMESPACE_FORMAT && device->spec->format.all) {
+        helper_fail(job->output, -EOPNOTSUPP, "this SSD formats all of its namespaces at once");
+        return;
+    }
     if (change.act != HW_NAMESPACE_CREATE && change.id <= SPEC_NAMESPACE_ID_MAX)
         space = device->namespaces[change.id];
     if (change.act == HW_NAMESPACE_FORMAT && space) {
