@@ -185,7 +185,7 @@ int api_call_begin(struct api_session *session, const char *method, json_object 
     call->session = session;
     call->context = session->context;
     call->method = method;
-    call->began = session->began;
+    call->began = session->context->began;
     session->call = call;
     *ret_call = call;
     return 1;
@@ -294,7 +294,7 @@ int api_reply_now(struct api_session *session, const char *method, json_object *
 {
     int r = send_reply(session, method, parameters, NULL, 0);
     json_object_put(parameters);
-    api_measure(session, method, NULL, session->began);
+    api_measure(session, method, NULL, session->context->began);
     return r == -E2BIG ? api_error_too_big(session) : r;
 }
 

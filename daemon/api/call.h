@@ -18,7 +18,7 @@ struct api_call {
     size_t data_bytes;           /* of a log page asked for */
     struct api_context *context;
     bool container; /* the lease asked for is to be described to engines of containers */
-    uint64_t began; /* as in the session */
+    uint64_t began; /* as in the context */
 };
 
 /*

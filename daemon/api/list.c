@@ -77,13 +77,13 @@ int api_list_reply(struct api_session *session, const char *method, bool more, c
         if (session->list) {
             *session->list = (struct api_list){.method = method, .key = key, .array = array};
             r = api_list_continue(session);
-            api_measure(session, method, NULL, session->began);
+            api_measure(session, method, NULL, session->context->began);
             return r < 0 ? r : 0;
         }
         r = -ENOMEM;
     } else {
         r = send_reply(session, method, key, array, false);
-        api_measure(session, method, r == -E2BIG ? "ExpectedMore" : NULL, session->began);
+        api_measure(session, method, r == -E2BIG ? "ExpectedMore" : NULL, session->context->began);
         if (r == -E2BIG)
             r = varlink_connection_error(session->connection, "org.varlink.service.ExpectedMore", NULL);
     }

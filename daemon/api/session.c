@@ -62,7 +62,7 @@ int api_session_dispatch(struct api_session *session, struct varlink_message *me
 {
     if (session->kind == API_ADMIN && !session->operator&& !is_introspection(message->method))
         return varlink_error_permission_denied(session->connection);
-    session->began = api_now();
+    session->context->began = api_now();
     return varlink_service_dispatch(session->context->services[session->kind], session->connection, message,
                                     session);
 }

@@ -36,6 +36,7 @@ struct api_context {
     struct varlink_service *services[2]; /* by enum api_kind */
     struct events *events;
     struct metrics *metrics;
+    uint64_t began; /* monotonic, microseconds: the call that is being dispatched */
     struct api_replays replays[API_REPLAY_BUCKETS]; /* those with descriptors of a lease, by its name */
     uint64_t started;                               /* monotonic, milliseconds */
 };
@@ -55,7 +56,6 @@ struct api_session {
     struct monitor *monitor;
     struct api_list *list; /* on its way out */
     char *metrics_text;    /* what GetMetrics is being read from */
-    uint64_t began;        /* monotonic, microseconds: the call that is dispatched */
     pid_t pid;
     uid_t uid;
     int failure;                  /* negative errno: the connection is to be closed */

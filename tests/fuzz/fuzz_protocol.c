@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/api/events.h"
+#include "daemon/api/metrics.h"
 #include "daemon/api/session.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/core_fixture.h"
@@ -115,7 +116,8 @@ static void start(void)
     fuzz_require(core_new(&fixture.config, &fixture.fake.backend, &listener, &fixture.core) == 0);
     api.core = fixture.core;
     api.config = &fixture.config;
-    fuzz_require(api_context_init(&api) == 0 && events_new(2, 2, NULL, &api.events) == 0);
+    fuzz_require(api_context_init(&api) == 0 && metrics_new(&api.metrics) == 0);
+    fuzz_require(events_new(2, 2, NULL, api.metrics, &api.events) == 0);
     core_start(fixture.core);
     fixture_settle(&fixture);
     serving = true;
