@@ -18,7 +18,7 @@ uint64_t homi_region_prp_table_bytes(uint64_t bytes, uint32_t page_bytes)
 int homi_region_map_prebuild(struct homi_region_map *map, uint32_t page_bytes, void *table,
                              uint64_t table_iova)
 {
-    uint64_t half = page_bytes / 16, pages, *entry = table;
+    uint64_t half = page_bytes / 16, reach, pages, *entry = table;
 
     if (page_bytes < 4096 || (page_bytes & (page_bytes - 1)) != 0 ||
         (((uint64_t)(uintptr_t)table | table_iova | map->base | map->iova) & (page_bytes - 1)) != 0)
@@ -28,9 +28,14 @@ int homi_region_map_prebuild(struct homi_region_map *map, uint32_t page_bytes, v
         for (uint64_t i = 1; i <= 2 * half; i++)
             *entry++ = first + i < pages ? map->iova + (first + i) * page_bytes : 0;
     map->prp_iova = table_iova;
+    map->prp_page_bytes = page_bytes;
     map->prp_page_shift = (uint32_t)__builtin_ctz(page_bytes);
-    /* A list starts in the first half of its table page; the second half bounds its length. */
+    /* A list starts in the first half of its table page; the second half bounds its length. A transfer that
+     * starts inside a page touches one page more than its bytes fill. */
     map->prp_reach_pages = (uint32_t)half;
+    map->prp_from_bytes = 2 * page_bytes;
+    reach = (half - 1) * page_bytes;
+    map->prp_reach_bytes = (uint32_t)(reach < map->bytes ? reach : map->bytes);
     return 0;
 }
 

@@ -47,8 +47,7 @@ struct bench_queue {
     uint64_t ready[BENCH_BATCH_MAX];
     uint32_t tail;
     uint32_t head;
-    uint32_t phase;
-    uint32_t inflight;
+    uint32_t phase; /* HOMI_CQE_PHASE or 0 */
 };
 
 /* What a case works on. Buffers lie at `base`, which the device sees at BENCH_IOVA; `table` is their PRP
@@ -61,6 +60,31 @@ struct bench {
     void *table;
     struct bench_queue *queues;
 };
+
+/*
+ * Defines run() from run_sized(bench, turns, bytes, batch), with the sizes of each case as constants, as a
+ * program that is written for one size has them: floors and public API alike. Each is a function of its own,
+ * so that the compiler's choices for one do not fall on the others.
+ */
+#define BENCH_SIZES(each)                                                                                    \
+    each(512, 1) each(512, 4) each(512, 16) each(512, 32) each(512, 128) each(4096, 1) each(4096, 4)         \
+        each(4096, 16) each(4096, 32) each(4096, 128) each(65536, 1) each(65536, 4) each(65536, 16)          \
+            each(65536, 32) each(65536, 128)
+#define BENCH_SIZED_FUNCTION(bytes, size)                                                                    \
+    static __attribute__((noinline)) uint64_t run_##bytes##_##size(struct bench *bench, uint64_t turns)      \
+    {                                                                                                        \
+        return run_sized(bench, turns, bytes, size);                                                         \
+    }
+#define BENCH_SIZED_CALL(bytes, size)                                                                        \
+    if (bench->now.block_bytes == (bytes) && bench->now.batch == (size))                                     \
+        return run_##bytes##_##size(bench, turns);
+#define BENCH_DEFINE_RUN                                                                                     \
+    BENCH_SIZES(BENCH_SIZED_FUNCTION)                                                                        \
+    static uint64_t run(struct bench *bench, uint64_t turns)                                                 \
+    {                                                                                                        \
+        BENCH_SIZES(BENCH_SIZED_CALL)                                                                        \
+        return 0;                                                                                            \
+    }
 
 /*
  * A driver. fill() puts the first DEPTH commands into each queue, a buffer's address as its cookie, and
@@ -77,6 +101,8 @@ extern const struct bench_driver bench_driver_none;
 extern const struct bench_driver bench_driver_least;
 extern const struct bench_driver bench_driver_floor;
 extern const struct bench_driver bench_driver_homi;
+/* The same, with sizes that only the running program knows. */
+extern const struct bench_driver bench_driver_homi_any;
 
 /* Allocates the rings; bench_start() makes them ready for a case and a driver. NULL, or false, when that
  * fails. */

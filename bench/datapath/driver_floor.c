@@ -6,88 +6,80 @@
  */
 #include "bench/datapath/floor.h"
 
-static inline uint64_t list_of(uint64_t buffer, uint32_t bytes)
+HOMI_INLINE uint64_t list_of(uint64_t buffer, uint32_t bytes)
 {
     return bytes <= BENCH_PAGE ? 0 : BENCH_TABLE_IOVA + (buffer - BENCH_BASE) / BENCH_PAGE * 8;
 }
 
-static inline uint32_t submit(struct bench_queue *queue, const uint64_t *buffers, uint32_t count,
-                              uint32_t bytes, uint64_t lba)
+/* The slot after the tail must be free, as one entry stays empty; the word after the last slot is never free.
+ */
+HOMI_INLINE uint32_t submit(struct bench_queue *queue, const uint64_t *buffers, uint32_t count,
+                            uint32_t bytes, uint64_t lba)
 {
     struct homi_nvme_command *sq = queue->sq;
     uint64_t *cookies = queue->cookies;
-    uint32_t put = 0, tail = queue->tail;
-    uint64_t opcode_nsid = HOMI_NVME_READ | (uint64_t)BENCH_NSID << 32;
-    uint64_t last = (bytes >> BENCH_BLOCK_SHIFT) - 1;
+    uint64_t tail = queue->tail, last = (bytes >> BENCH_BLOCK_SHIFT) - 1;
+    uint32_t put = 0;
 
-    if (queue->inflight + count > BENCH_ENTRIES - 1)
-        return 0;
-    while (put < count) {
-        uint32_t room = BENCH_ENTRIES - tail, end = count - put < room ? count : put + room;
+    do {
+        uint64_t buffer = buffers[put], next = tail + 1;
+        struct homi_sqe sqe = {.prp1 = buffer + (BENCH_IOVA - BENCH_BASE),
+                               .prp2 = list_of(buffer, bytes),
+                               .cdw10_11 = lba,
+                               .cdw12_13 = last};
 
-        for (; put < end; put++, tail++) {
-            uint64_t buffer = buffers[put];
-            struct homi_sqe sqe = {.prp1 = buffer + (BENCH_IOVA - BENCH_BASE),
-                                   .prp2 = list_of(buffer, bytes),
-                                   .cdw10_11 = lba,
-                                   .cdw12_13 = last};
-
-            if (homi_unlikely(cookies[tail] != HOMI_COOKIE_NONE))
-                goto out;
-            cookies[tail] = buffer;
-            homi_sqe_store(&sq[tail], opcode_nsid | (uint64_t)tail << 16, sqe);
-            lba += last + 1;
+        if (homi_unlikely(cookies[next] != HOMI_COOKIE_NONE)) {
+            if (next != BENCH_ENTRIES || cookies[0] != HOMI_COOKIE_NONE)
+                break;
+            next = 0;
         }
-        if (tail == BENCH_ENTRIES)
-            tail = 0;
-    }
-out:
-    queue->tail = tail;
-    queue->inflight += put;
+        cookies[tail] = buffer;
+        homi_sqe_store(&sq[tail], (HOMI_NVME_READ | (uint64_t)BENCH_NSID << 32) + (tail << 16), sqe);
+        tail = next;
+        lba += last + 1;
+    } while (++put != count);
+    queue->tail = (uint32_t)tail;
     homi_device_write_barrier();
-    queue->doorbells[0] = tail;
+    queue->doorbells[0] = (uint32_t)tail;
     return put;
 }
 
 /* An error status only ends the reaping: it ends the benchmark. */
-static inline uint32_t reap(struct bench_queue *queue, uint64_t *buffers, uint32_t max)
+HOMI_INLINE uint32_t reap(struct bench_queue *queue, uint64_t *buffers, uint32_t max)
 {
-    uint64_t *cookies = queue->cookies, *next = buffers, *end = buffers + max;
-    uint32_t head = queue->head;
-    uint64_t expected = queue->phase != 0 ? HOMI_CQE_PHASE : 0;
+    uint64_t *cookies = queue->cookies;
+    uint32_t head = queue->head, count = 0;
+    uint64_t expected = queue->phase;
 
-    while (next != end) {
-        size_t room = BENCH_ENTRIES - head, left = (size_t)(end - next);
+    do {
+        uint32_t room = BENCH_ENTRIES - head, left = max - count,
+                 run = (left - 1 < room - 1 ? left - 1 : room - 1) + 1, end = count + run;
         const homi_cqe_word *cqe = (const homi_cqe_word *)(const void *)&queue->cq[head];
-        uint64_t *run_end = next + (left < room ? left : room), *start = next;
 
-        for (; next != run_end; next++, cqe += 4) {
+        for (; count != end; count++, cqe += 4) {
             /* As the public API has it: what is new and a success is its identifier alone. */
             uint64_t cid = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ expected, cookie;
 
             if (homi_unlikely(cid >= BENCH_ENTRIES))
-                break;
+                return 0;
             cookie = cookies[cid];
             if (homi_unlikely(cookie == HOMI_COOKIE_NONE))
-                break;
+                return 0;
             homi_device_read_barrier();
             cookies[cid] = HOMI_COOKIE_NONE;
-            *next = cookie;
+            buffers[count] = cookie;
         }
-        head += (uint32_t)(next - start);
-        if (next != run_end)
-            break;
-        if (head == BENCH_ENTRIES) {
+        head += run;
+        if (homi_unlikely(head == BENCH_ENTRIES)) {
             head = 0;
             expected ^= HOMI_CQE_PHASE;
+            queue->phase = (uint32_t)expected;
         }
-    }
+    } while (homi_unlikely(count != max));
     queue->head = head;
-    queue->phase = expected != 0;
-    queue->inflight -= (uint32_t)(next - buffers);
     homi_device_read_barrier();
     queue->doorbells[1] = head;
-    return (uint32_t)(next - buffers);
+    return count;
 }
 
 static bool fill(struct bench *bench)
@@ -95,9 +87,11 @@ static bool fill(struct bench *bench)
     return floor_fill(bench, submit, reap);
 }
 
-static uint64_t run(struct bench *bench, uint64_t turns)
+HOMI_INLINE uint64_t run_sized(struct bench *bench, uint64_t turns, uint32_t bytes, uint32_t batch)
 {
-    return floor_run(bench, turns, submit, reap);
+    return floor_run(bench, turns, bytes, batch, submit, reap);
 }
+
+BENCH_DEFINE_RUN
 
 const struct bench_driver bench_driver_floor = {"floor", fill, run};

@@ -37,16 +37,15 @@ static bool fill(struct bench *bench)
     return true;
 }
 
-static uint64_t run(struct bench *bench, uint64_t turns)
+HOMI_INLINE uint64_t run_sized(struct bench *bench, uint64_t turns, uint32_t bytes, uint32_t size)
 {
     /* Copies that nothing else can change let the compiler keep what follows from them across the loop. */
     const struct homi_namespace ns = bench->ns;
     const struct homi_region_map region = bench->region;
-    uint32_t bytes = bench->now.block_bytes, size = bench->now.batch, q = 0;
     uint64_t lba = 0, done = 0;
+    struct bench_queue *queue = bench->queues, *end = queue + bench->now.queues;
 
     for (uint64_t turn = 0; turn < turns; turn++) {
-        struct bench_queue *queue = &bench->queues[q];
         struct homi_batch batch = homi_batch_begin(&queue->homi);
 
         for (uint32_t i = 0; i < size; i++) {
@@ -59,10 +58,18 @@ static uint64_t run(struct bench *bench, uint64_t turns)
         homi_batch_submit(&batch);
         bench_device_complete(&queue->device, size);
         done += homi_queue_reap(&queue->homi, queue->completions, size);
-        if (++q == bench->now.queues)
-            q = 0;
+        if (++queue == end)
+            queue = bench->queues;
     }
     return done;
 }
 
+BENCH_DEFINE_RUN
+
+static uint64_t run_any(struct bench *bench, uint64_t turns)
+{
+    return run_sized(bench, turns, bench->now.block_bytes, bench->now.batch);
+}
+
 const struct bench_driver bench_driver_homi = {"homi", fill, run};
+const struct bench_driver bench_driver_homi_any = {"any", fill, run_any};

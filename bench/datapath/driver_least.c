@@ -5,8 +5,8 @@
  */
 #include "bench/datapath/floor.h"
 
-static inline uint32_t submit(struct bench_queue *queue, const uint64_t *buffers, uint32_t count,
-                              uint32_t bytes, uint64_t lba)
+HOMI_INLINE uint32_t submit(struct bench_queue *queue, const uint64_t *buffers, uint32_t count,
+                            uint32_t bytes, uint64_t lba)
 {
     homi_sqe_word *sq = (homi_sqe_word *)(void *)queue->sq;
     uint64_t *cookies = queue->cookies;
@@ -34,11 +34,11 @@ static inline uint32_t submit(struct bench_queue *queue, const uint64_t *buffers
     return put;
 }
 
-static inline uint32_t reap(struct bench_queue *queue, uint64_t *buffers, uint32_t max)
+HOMI_INLINE uint32_t reap(struct bench_queue *queue, uint64_t *buffers, uint32_t max)
 {
     const uint64_t *cookies = queue->cookies;
     uint32_t count = 0, head = queue->head;
-    uint16_t phase = (uint16_t)queue->phase;
+    uint16_t phase = queue->phase != 0;
 
     while (count < max) {
         uint32_t room = BENCH_ENTRIES - head, run = max - count < room ? max - count : room;
@@ -78,9 +78,11 @@ static bool fill(struct bench *bench)
     return floor_fill(bench, submit, reap);
 }
 
-static uint64_t run(struct bench *bench, uint64_t turns)
+HOMI_INLINE uint64_t run_sized(struct bench *bench, uint64_t turns, uint32_t bytes, uint32_t batch)
 {
-    return floor_run(bench, turns, submit, reap);
+    return floor_run(bench, turns, bytes, batch, submit, reap);
 }
+
+BENCH_DEFINE_RUN
 
 const struct bench_driver bench_driver_least = {"least", fill, run};

@@ -23,8 +23,9 @@ HOMI_INLINE bool floor_fill(struct bench *bench, floor_submit *submit, floor_rea
 
         for (uint32_t i = 0; i < BENCH_ENTRIES; i++)
             queue->cookies[i] = HOMI_COOKIE_NONE;
-        queue->tail = queue->head = queue->inflight = 0;
-        queue->phase = 1;
+        queue->cookies[BENCH_ENTRIES] = 0;
+        queue->tail = queue->head = 0;
+        queue->phase = HOMI_CQE_PHASE;
         if (submit(queue, buffers, BENCH_DEPTH, bench->now.block_bytes, 0) != BENCH_DEPTH)
             return false;
         bench_device_complete(&queue->device, bench->now.batch);
@@ -34,21 +35,20 @@ HOMI_INLINE bool floor_fill(struct bench *bench, floor_submit *submit, floor_rea
     return true;
 }
 
-HOMI_INLINE uint64_t floor_run(struct bench *bench, uint64_t turns, floor_submit *submit, floor_reap *reap)
+HOMI_INLINE uint64_t floor_run(struct bench *bench, uint64_t turns, uint32_t bytes, uint32_t size,
+                               floor_submit *submit, floor_reap *reap)
 {
-    uint32_t bytes = bench->now.block_bytes, size = bench->now.batch, q = 0;
     uint64_t lba = 0, done = 0;
+    struct bench_queue *queue = bench->queues, *end = queue + bench->now.queues;
 
     for (uint64_t turn = 0; turn < turns; turn++) {
-        struct bench_queue *queue = &bench->queues[q];
-
         if (submit(queue, queue->ready, size, bytes, lba) != size)
             return 0;
         lba += (uint64_t)size * (bytes >> BENCH_BLOCK_SHIFT);
         bench_device_complete(&queue->device, size);
         done += reap(queue, queue->ready, size);
-        if (++q == bench->now.queues)
-            q = 0;
+        if (++queue == end)
+            queue = bench->queues;
     }
     return done;
 }

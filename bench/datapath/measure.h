@@ -15,6 +15,7 @@ struct bench_figures {
     double least_ns;
     double floor_ns;
     double homi_ns;
+    double any_ns;
     double ratio;
 };
 

@@ -200,7 +200,7 @@ START_TEST(table_of_another_page_size_is_not_used)
 {
     start(8192);
     ck_assert_int_eq(homi_region_map_prebuild(&prebuilt, 65536, table, TABLE_IOVA), -EINVAL);
-    prebuilt.prp_page_shift = 12;
+    prebuilt.prp_page_bytes = 4096;
     ck_assert_int_eq(read_once(&prebuilt, 0, 65536), 0);
     ck_assert_uint_ge(last_command()->prp2, LISTS_IOVA);
     ck_assert_uint_eq(wrong_pages(0, 65536), 0);
@@ -319,6 +319,28 @@ START_TEST(translation_is_bounded)
 }
 END_TEST
 
+/* The last page of a region may be one in part: what lies in it is taken, what ends beyond it is not. */
+START_TEST(region_ends_inside_a_page)
+{
+    struct homi_region_map map;
+
+    start(4096);
+    ck_assert_int_eq(homi_region_map_init(&map, buffer, 65536 + 1024, REGION_IOVA), 0);
+    ck_assert_int_eq(homi_region_map_prebuild(&map, 4096, table, TABLE_IOVA), 0);
+    ck_assert_int_eq(read_once(&map, 65536 + 512, 512), 0);
+    ck_assert_uint_eq(wrong_pages(65536 + 512, 512), 0);
+    ck_assert_int_eq(read_once(&map, 1024, 65536), 0);
+    ck_assert_uint_eq(wrong_pages(1024, 65536), 0);
+    ck_assert_int_eq(read_once(&map, 65536, 1536), -EFAULT);
+    ck_assert_int_eq(read_once(&map, 65536 + 1024, 512), -EFAULT);
+    ck_assert_int_eq(read_once(&map, 65536, 4096), -EFAULT);
+    ck_assert_int_eq(read_once(&map, 1536, 65536), -EFAULT);
+    ck_assert_int_eq(read_once(&map, 0, 65536 + 1536), -EFAULT);
+    ck_assert_int_eq(read_once(&map, (uint64_t)-4096, 8192), -EFAULT);
+    stop();
+}
+END_TEST
+
 START_TEST(region_maps_are_checked)
 {
     struct homi_region_map map;
@@ -356,6 +378,7 @@ int main(void)
     tcase_add_loop_test(tcase, scatter_lists, 0, 11);
     tcase_add_test(tcase, scatter_refusals);
     tcase_add_test(tcase, translation_is_bounded);
+    tcase_add_test(tcase, region_ends_inside_a_page);
     tcase_add_test(tcase, region_maps_are_checked);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);

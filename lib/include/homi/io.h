@@ -79,10 +79,12 @@ HOMI_COLD uint64_t homi_prp_list(const struct homi_queue *queue, uint32_t slot, 
     return list;
 }
 
-/* Whether a list of `count` entries can be taken from the region's table, wherever it starts. Internal. */
-HOMI_INLINE bool homi_prp_tabled(const struct homi_region_map *region, uint32_t page_shift, uint64_t count)
+/* Whether the region's table serves lists of `count` entries for this queue, wherever they start. Internal.
+ */
+HOMI_INLINE bool homi_prp_tabled(const struct homi_queue *queue, const struct homi_region_map *region,
+                                 uint64_t count)
 {
-    return (count <= region->prp_reach_pages) & (region->prp_page_shift == page_shift);
+    return (count <= region->prp_reach_pages) & (region->prp_page_bytes == queue->page_bytes);
 }
 
 /* The place in the region's table of the list for a transfer that starts in page `first`. Internal. */
@@ -98,20 +100,25 @@ struct homi_prp2 {
 };
 
 /*
- * The second data pointer of a transfer inside the region, whatever its place: neither naturally aligned nor
- * surely served by the table. Internal. Its error is 0, -EINVAL for an address that is no multiple of 4, or
- * -ENOBUFS.
+ * The second data pointer of any transfer, or its refusal: what homi_data_pointer() does not see at a glance.
+ * Internal.
  */
 HOMI_OUTLINE struct homi_prp2 homi_prp_second(const struct homi_queue *queue, uint32_t slot,
                                               const struct homi_region_map *region, uint64_t offset,
-                                              uint32_t bytes)
+                                              uint32_t bytes, uint32_t unit_bytes)
 {
     uint64_t first = offset >> queue->page_shift, last = (offset + bytes - 1) >> queue->page_shift;
     struct homi_prp2 prp2 = {0, 0};
 
-    if ((offset & 3) != 0)
+    if (bytes > queue->max_transfer_bytes)
+        prp2.error = -E2BIG;
+    else if (bytes == 0 || (bytes & (unit_bytes - 1)) != 0)
         prp2.error = -EINVAL;
-    else if (last - first > 1 && homi_prp_tabled(region, queue->page_shift, last - first))
+    else if (!homi_region_holds(region, offset, bytes))
+        prp2.error = -EFAULT;
+    else if ((offset & 3) != 0)
+        prp2.error = -EINVAL;
+    else if (last - first > 1 && homi_prp_tabled(queue, region, last - first))
         prp2.iova = homi_prp_table_place(region, first);
     else if (last != first) {
         prp2.iova = homi_prp_list(queue, slot, region->iova + ((first + 1) << queue->page_shift),
@@ -121,57 +128,49 @@ HOMI_OUTLINE struct homi_prp2 homi_prp_second(const struct homi_queue *queue, ui
     return prp2;
 }
 
-/* Why a transfer of so many bytes cannot start where it is asked to. */
-HOMI_COLD int homi_transfer_refusal(uint32_t bytes, uint32_t unit_bytes, uint32_t max_transfer_bytes)
-{
-    if (bytes > max_transfer_bytes)
-        return -E2BIG;
-    return bytes == 0 || bytes % unit_bytes != 0 ? -EINVAL : -EFAULT;
-}
+/* Every controller's page has at least so many bytes, and so has the largest transfer (Base 3.1.3.1). */
+#define HOMI_PAGE_BYTES_MIN 4096u
 
 /*
- * The data pointers of `bytes` bytes at `address`, which must be a multiple of unit_bytes (itself one of 4)
- * and at most the queue's max_transfer_bytes. Internal. A list built on the fly goes to the memory of the
- * slot at the batch's tail, which is free.
+ * The data pointers of `bytes` bytes at `address`, which must be a multiple of unit_bytes (itself a power of
+ * two and a multiple of 4) and at most the queue's max_transfer_bytes. Internal. A list built on the fly goes
+ * to the memory of the slot at the batch's tail, which is free.
  *
- * What depends on the length alone is put into three numbers that stay the same across a loop over equal
- * transfers, so that a comparison and a test or two judge each of them:
+ * Two forms are told at a glance, each by a number that depends on the length alone and so stays the same
+ * across a loop over equal transfers; a length that the compiler knows leaves little of them:
  *
- *   starts    how many bytes of the region such a transfer may start at; none when its length is refused.
- *   one_page  address bits that are 0 when it is naturally aligned: without a bit in common with bytes - 1,
- *             the last byte is at address | (bytes - 1), in the page of the first; and a region starts with
- *             a page. All bits for more than a page: a region is never at address 0.
- *   tabled    address bits that must be 0 to take the list from the region's table: those below a dword, or
- *             all when the table does not serve such a length at every place.
+ *   within    address bits that are 0 when a transfer of up to 4 KiB is naturally aligned: without a bit in
+ *             common with bytes - 1, its last byte is at address | (bytes - 1), in the page of the first,
+ * since a region starts with a page. All bits when the length is another or refused: a region is never at
+ * address 0. starts    how many bytes of the region a transfer of more than two pages may start at, to take
+ * its list from the region's table; none when the table does not serve the length, or it is refused.
+ *
+ * Everything else is looked at out of line.
  */
 HOMI_INLINE int homi_data_pointer(const struct homi_batch *batch, const struct homi_region_map *region,
                                   const void *address, uint32_t bytes, uint32_t unit_bytes,
                                   struct homi_sqe *ret_sqe)
 {
-    bool sound = (bytes - 1 < batch->max_transfer_bytes) & ((bytes & (unit_bytes - 1)) == 0) &
-                 (bytes <= region->bytes);
-    uint64_t starts = (region->bytes - bytes + 1) & -(uint64_t)sound;
-    uint64_t one_page = bytes <= batch->page_bytes ? bytes - 1 : UINT64_MAX;
-    uint64_t spans = ((uint64_t)bytes + batch->page_bytes - 2) >> batch->page_shift;
-    bool serves =
-        (bytes > 2 * (uint64_t)batch->page_bytes) & homi_prp_tabled(region, batch->page_shift, spans);
-    uint64_t tabled = serves ? 3 : UINT64_MAX;
+    bool whole = (bytes & (unit_bytes - 1)) == 0;
+    uint64_t within = (bytes - 1) | -(uint64_t) !(whole & (bytes - 1 < HOMI_PAGE_BYTES_MIN));
+    bool serves = whole & (bytes > 2 * HOMI_PAGE_BYTES_MIN) & (bytes > region->prp_from_bytes) &
+                  (bytes <= region->prp_reach_bytes) & (bytes <= batch->max_transfer_bytes) &
+                  (batch->page_bytes == region->prp_page_bytes);
+    uint64_t starts = (region->bytes - bytes + 1) & -(uint64_t)serves;
     uint64_t place = (uint64_t)(uintptr_t)address, offset = place - region->base;
+    struct homi_prp2 prp2;
 
     ret_sqe->prp1 = region->iova + offset;
     ret_sqe->prp2 = 0;
-    if (homi_unlikely(offset >= starts))
-        return homi_transfer_refusal(bytes, unit_bytes, batch->max_transfer_bytes);
-    if (homi_likely((place & one_page) == 0))
+    if (homi_likely((place & within) == 0 && offset < region->whole_bytes))
         return 0;
-    if (homi_unlikely((place & tabled) != 0)) {
-        struct homi_prp2 prp2 = homi_prp_second(batch->queue, homi_batch_slot(batch), region, offset, bytes);
-
-        ret_sqe->prp2 = prp2.iova;
-        return prp2.error;
+    if (homi_likely((place & 3) == 0 && offset < starts)) {
+        ret_sqe->prp2 = homi_prp_table_place(region, offset >> region->prp_page_shift);
+        return 0;
     }
-    ret_sqe->prp2 = homi_prp_table_place(region, offset >> batch->page_shift);
-    return 0;
+    prp2 = homi_prp_second(batch->queue, homi_batch_slot(batch), region, offset, bytes, unit_bytes);
+    ret_sqe->prp2 = prp2.iova;
+    return prp2.error;
 }
 
 HOMI_INLINE uint64_t homi_opcode_nsid(uint32_t opcode, uint32_t nsid)

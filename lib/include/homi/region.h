@@ -27,19 +27,25 @@ extern "C" {
 #define homi_unlikely(x) __builtin_expect(!!(x), 0)
 
 /*
- * A region. base and iova are multiples of the controller's page size, bytes is not 0.
+ * A region. base and iova are multiples of the controller's page size, bytes is not 0; whole_bytes are those
+ * in whole pages of 4 KiB.
  *
- * prp_iova is the device's address of a PRP table (see homi_region_map_prebuild()) for pages of 1 <<
- * prp_page_shift bytes; transfers of up to prp_reach_bytes take their list from it. prp_reach_bytes is 0 when
- * there is no table.
+ * prp_iova is the device's address of a PRP table (see homi_region_map_prebuild()) for controllers with pages
+ * of prp_page_bytes (1 << prp_page_shift). Transfers of more than prp_from_bytes (two pages) and of up to
+ * prp_reach_bytes take their list from it, which has up to prp_reach_pages entries. All are 0 when there is
+ * no table.
  */
 struct homi_region_map {
     uint64_t base;
     uint64_t bytes;
+    uint64_t whole_bytes;
     uint64_t iova;
     uint64_t prp_iova;
-    uint32_t prp_reach_pages;
+    uint32_t prp_page_bytes;
     uint32_t prp_page_shift;
+    uint32_t prp_from_bytes;
+    uint32_t prp_reach_bytes;
+    uint32_t prp_reach_pages;
 };
 
 /* Several regions, for buffers that may lie in any of them. The array belongs to the caller. */
@@ -61,12 +67,11 @@ static inline int homi_region_map_init(struct homi_region_map *map, void *base, 
     if (base == NULL || bytes == 0 || bytes > HOMI_REGION_BYTES_MAX || ((start | iova) & 4095u) != 0 ||
         start + (bytes - 1) < start || iova + (bytes - 1) < iova)
         return -EINVAL;
+    __builtin_memset(map, 0, sizeof(*map));
     map->base = start;
     map->bytes = bytes;
+    map->whole_bytes = bytes & ~(uint64_t)4095;
     map->iova = iova;
-    map->prp_iova = 0;
-    map->prp_reach_pages = 0;
-    map->prp_page_shift = 0;
     return 0;
 }
 
