@@ -47,6 +47,15 @@ licensed() {
   return "$bad"
 }
 
+# fio's engine needs headers that the machine need not have; `make fio-engine` builds it.
+compiled_by_clang() {
+  local file files=()
+  for file in "${c_files[@]}"; do
+    [ "$file" = bench/fio/engine.c ] || files+=("$file")
+  done
+  "$here/clang.sh" "${files[@]}"
+}
+
 file_sizes() {
   local file lines bad=0
   for file in "${c_files[@]}" "${headers[@]}" "${scripts[@]}" "${makefiles[@]}"; do
@@ -68,7 +77,7 @@ check 'includes are written from the root'         "$here/include-paths.sh" "${c
 check 'header guards named after the path'         "$here/guards.sh" "${headers[@]}"
 check 'public headers alone: gcc, clang, C, C++'   "$here/headers-alone.sh" public "${public_headers[@]}"
 check 'internal headers alone'                     "$here/headers-alone.sh" internal "${internal_headers[@]}"
-check 'no warnings from clang'                     "$here/clang.sh" "${c_files[@]}"
+check 'no warnings from clang'                     compiled_by_clang
 check 'files of at most 800 lines'                 file_sizes
 check 'functions of at most 60 lines'              awk -f "$here/functions.awk" "${c_files[@]}" "${headers[@]}" "${scripts[@]}"
 check 'shell scripts'                              shellcheck -x "${scripts[@]}"
