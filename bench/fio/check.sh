@@ -9,13 +9,23 @@ passed=0 failed=0
 export XDG_RUNTIME_DIR=$work HOMI_TENANT_SOCKET=$work/homi/tenant.sock
 "$build/homid" --model >"$work/homid" 2>&1 &
 homid=$!
-trap 'kill "$homid"; wait "$homid" || true; rm -rf "$work"' EXIT
+# The model outlives homid, so it is told as well.
+stop() {
+  local model
+  model=$(pgrep -P "$homid" -f model-process || true)
+  kill "$homid"
+  wait "$homid" || true
+  [ -z "$model" ] || kill "$model"
+  rm -rf "$work"
+}
+trap stop EXIT
 for _ in {1..100}; do
   [ ! -S "$HOMI_TENANT_SOCKET" ] || break
   sleep 0.1
 done
 
-load() { fio --name=load --verify_state_save=0 "--ioengine=external:$build/fio-homi.so" --filename=homi --output-format=json --output="$work/out" "$@" >"$work/err" 2>&1; }
+# In the scratch folder, where fio leaves its state of a verification.
+load() { (cd "$work" && fio --name=load --verify_state_save=0 "--ioengine=external:$build/fio-homi.so" --filename=homi --output-format=json --output="$work/out" "$@" >"$work/err" 2>&1); }
 verdict() {
   if "${@:2}"; then
     echo "ok   $1"
