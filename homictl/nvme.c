@@ -131,7 +131,8 @@ static void describe_effects(int fd, struct json_object *description)
     json_object_object_add(description, "adminCommands", commands);
 }
 
-/* CAP and VS (section 3.1.3), which no command tells. Reading them does nothing to the controller. */
+/* CAP (section 3.1.3), which no command tells. Reading it does nothing to the controller; a kernel with
+ * IO_STRICT_DEVMEM does not let it be mapped while the driver has it, and it is left out. */
 static void describe_registers(const char *address, struct json_object *description)
 {
     char path[PATH_MAX], text[32];
