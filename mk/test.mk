@@ -16,7 +16,7 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libunit.a $(call obj,$(LIB
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST)
 
-check-unit: ## Unit and protocol tests under ASan and UBSan (no root, under a minute)
+check-unit: ## Unit and protocol tests under ASan and UBSan (no root; some two minutes, most of them building)
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(ASAN) SANITIZE=address,undefined OPT='-O1 -g' all unit-tests
 	@tests/lib/run-unit.sh $(RESULTS) $(ASAN)/unit
 .PHONY: check-unit

@@ -4,7 +4,7 @@ deps: ## Install the packages that building and testing need (Debian, root)
 	tests/lib/install-deps.sh
 .PHONY: deps
 
-check: ## Run every test, packages included (Debian, root; some 10 minutes on 2 cores)
+check: ## Run every test, packages included (Debian, root; some 16 minutes on 2 cores)
 	@tests/lib/check.sh $(RESULTS)
 .PHONY: check
 
