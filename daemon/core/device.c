@@ -142,15 +142,29 @@ static void tell(struct device *device)
                &(struct core_event){.kind = CORE_EVENT_DEVICE_STATE, .device = device->name, .text = text});
 }
 
+/* What a reset left to its lease is not left there when the device cannot be provisioned again. */
+static void end_suspended(struct device *device)
+{
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        struct function *function = &device->functions[i];
+        if (function->suspended && function->lease)
+            lease_revoke(function->lease, function, device->reason, false);
+    }
+}
+
 static void set_phase(struct device *device, enum device_phase phase)
 {
     if (phase == DP_PROBING) {
         device->reason[0] = '\0';
         device->rounds = 0;
     }
+    if (phase != DP_CLEARING && phase != DP_PROBING && phase != DP_LISTING)
+        device->fresh = false;
     device->phase = phase;
     device->brought_up |= phase == DP_READY || phase == DP_QUARANTINED;
     tell(device);
+    if (phase == DP_QUARANTINED || phase == DP_ABSENT)
+        end_suspended(device);
     device_wake(device);
     core_serve(device->core);
     for (unsigned i = 0; device_open_for_online(device) && i < device->config->functions; i++)
@@ -171,61 +185,6 @@ void device_stuck(struct device *device, const char *reason)
         if (function->state <= FS_ONLINE && !function->stepping)
             function_quarantine(function, reason);
     }
-}
-
-/* ---- plan ---- */
-
-/* Whether `each` resources for every VF can be had; says why not. */
-static bool fits(const struct device *device, const char *what, const struct hw_resources *has, uint32_t each,
-                 char *reason)
-{
-    unsigned functions = device->config->functions;
-
-    if (each > has->per_function) {
-        snprintf(reason, HW_REASON_BYTES,
-                 "%u %s resources are needed on each VF, the device gives at most %u", each, what,
-                 has->per_function);
-        return false;
-    }
-    if ((uint64_t)each * functions > has->total) {
-        snprintf(reason, HW_REASON_BYTES,
-                 "%u VFs with %u %s resources each need %u, the device has %u to assign", functions, each,
-                 what, each * functions, has->total);
-        return false;
-    }
-    return true;
-}
-
-/* What each VF gets: an admin queue and its interrupt come on top of what is configured. */
-static bool plan(struct device *device, char *reason)
-{
-    const struct core_device_config *config = device->config;
-    const struct hw_device_info *info = &device->info;
-    uint32_t queues = config->queue_pairs + 1, interrupts = config->interrupts + 1;
-
-    if (config->functions > info->functions_total) {
-        snprintf(reason, HW_REASON_BYTES, "%u VFs are configured, the device has %u", config->functions,
-                 info->functions_total);
-        return false;
-    }
-    if (!info->virtualization_management || config->functions == 0)
-        return true;
-    if (!config->interrupts) {
-        uint32_t share = info->interrupts.total / config->functions;
-        interrupts = queues;
-        if (interrupts > info->interrupts.per_function)
-            interrupts = info->interrupts.per_function;
-        if (interrupts > share)
-            interrupts = share;
-        if (interrupts == 0)
-            interrupts = 1;
-    }
-    if (!fits(device, "queue", &info->queues, queues < 2 ? 2 : queues, reason) ||
-        !fits(device, "interrupt", &info->interrupts, interrupts, reason))
-        return false;
-    device->queues = (uint16_t)(queues < 2 ? 2 : queues);
-    device->interrupts = (uint16_t)interrupts;
-    return true;
 }
 
 /* ---- probe ---- */
@@ -287,6 +246,17 @@ static void learn(struct device *device, const struct hw_device_info *info)
         keep_space(device, &info->namespaces[i]);
 }
 
+static bool any_suspended(const struct device *device)
+{
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        if (device->functions[i].suspended)
+            return true;
+    }
+    return false;
+}
+
+static void lose(struct device *device, const char *reason, bool reset);
+
 static void probed(struct device *device, const struct hw_result *result)
 {
     char reason[HW_REASON_BYTES];
@@ -303,7 +273,11 @@ static void probed(struct device *device, const struct hw_result *result)
         return;
     }
     learn(device, result->device_info);
-    if (!plan(device, reason)) {
+    if (device->info.functions_enabled == 0 && any_suspended(device)) {
+        lose(device, "the device was reset, and its VFs are gone", false);
+        return;
+    }
+    if (!device_plan(device, reason)) {
         quarantine(device, reason);
         return;
     }
@@ -447,7 +421,7 @@ static void listed(struct device *device, const struct hw_result *result)
         const struct hw_secondary *secondary = secondary_of(result, i);
         if (secondary)
             function_classify(&device->functions[i], secondary);
-        else if (device->functions[i].state == FS_ABSENT)
+        else if (device->functions[i].state <= FS_SUSPENDED)
             function_quarantine(&device->functions[i], "the device lists no secondary controller for it");
     }
     if (++device->rounds > PROVISION_ROUNDS_MAX)
@@ -570,10 +544,10 @@ static void stop_advance(struct device *device)
 
 /* ---- advance ---- */
 
-static bool all_absent(const struct device *device)
+static bool all_quiet(const struct device *device)
 {
     for (unsigned i = 0; i < device->config->functions; i++) {
-        if (device->functions[i].state != FS_ABSENT || device->functions[i].stepping)
+        if (!function_quiet(&device->functions[i]))
             return false;
     }
     return true;
@@ -618,7 +592,7 @@ static void phase_advance(struct device *device)
 {
     switch (device->phase) {
     case DP_CLEARING:
-        if (all_absent(device))
+        if (all_quiet(device))
             set_phase(device, device->present ? DP_PROBING : DP_ABSENT);
         break;
     case DP_PROBING: start_probe(device); break;
@@ -651,6 +625,25 @@ static bool may_look(const struct device *device)
     return device->present && (device_settled(device) || device->phase == DP_BRINGING);
 }
 
+static void judge_done(void *user, const struct hw_result *result)
+{
+    struct device *device = user;
+    struct core *core = device->core;
+
+    core_enter(core);
+    device_turn_over(device);
+    for (unsigned i = 0; !result->error && i < device->config->functions; i++)
+        function_judge(&device->functions[i], secondary_of(result, i));
+    core_leave(core);
+}
+
+static void start_judging(struct device *device)
+{
+    device->judging = false;
+    device->busy = true;
+    device->core->backend->list_secondaries(device->handle, judge_done, device);
+}
+
 static void device_advance(struct device *device)
 {
     serve_turns(device);
@@ -658,6 +651,8 @@ static void device_advance(struct device *device)
         return;
     if (device->core->stopping)
         stop_advance(device);
+    else if (device->judging && device_open_for_online(device))
+        start_judging(device);
     else if (device->refresh && may_look(device))
         start_probe(device);
     else
@@ -679,14 +674,28 @@ void device_reconcile(struct device *device)
     }
 }
 
-static void lose(struct device *device, const char *reason)
+static void lose(struct device *device, const char *reason, bool reset)
 {
-    for (unsigned i = 0; i < device->config->functions; i++)
-        function_lose(&device->functions[i], reason);
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        struct function *function = &device->functions[i];
+        if (reset && function_suspends(function))
+            function_suspend(function, reason);
+        else
+            function_lose(function, reason);
+    }
     copy_text(device->reason, sizeof(device->reason), reason);
     device->info.functions_enabled = 0;
     if (!device->core->stopping)
         set_phase(device, DP_CLEARING);
+}
+
+void device_was_reset(struct device *device, const char *reason)
+{
+    /* It may have been noticed before it is told; then that is no other one. */
+    if (device->fresh)
+        return;
+    device->fresh = true;
+    lose(device, reason, true);
 }
 
 void core_device_event(void *user, struct hw_device *handle, enum hw_event event, const char *text)
@@ -699,9 +708,9 @@ void core_device_event(void *user, struct hw_device *handle, enum hw_event event
     switch (event) {
     case HW_DEVICE_GONE:
         device->present = false;
-        lose(device, text ? text : "the device is gone");
+        lose(device, text ? text : "the device is gone", false);
         break;
-    case HW_DEVICE_RESET: lose(device, text ? text : "the device was reset"); break;
+    case HW_DEVICE_RESET: device_was_reset(device, text ? text : "the device was reset"); break;
     case HW_DEVICE_BACK:
         if (!device->present || device->phase == DP_ABSENT) {
             device->present = true;
@@ -731,7 +740,7 @@ void core_function_event(void *user, struct hw_function *handle, enum hw_event e
     switch (event) {
     case HW_FUNCTION_FAILED: function_fault(function, text ? text : "the controller failed"); break;
     case HW_FUNCTION_WANTED:
-        function_fault(function, text ? text : "the kernel wants the function back");
+        function_fail(function, text ? text : "the kernel wants the function back");
         break;
     case HW_NAMESPACE_CHANGED:
         event_function(function, function->lease ? CORE_EVENT_NAMESPACE_CHANGED : CORE_EVENT_FAULT,

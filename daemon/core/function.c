@@ -34,6 +34,7 @@ void function_init(struct function *function, struct device *device, unsigned in
     function->index = index;
     function->work.run = work_run;
     function->retry.fire = retry_fire;
+    function->verdict.fire = verdict_fire;
     function->iommu_group = -1;
     snprintf(function->name, sizeof(function->name), "%.*s/vf%u", CORE_NAME_BYTES - 16, device->name, index);
 }
@@ -55,6 +56,7 @@ void function_fini(struct function *function)
 static bool opened_and_idle(enum function_state state)
 {
     switch (state) {
+    case FS_RENEWING:
     case FS_INSPECTING:
     case FS_READY:
     case FS_ATTACHING:
@@ -68,7 +70,7 @@ static bool opened_and_idle(enum function_state state)
 
 static bool unopened(enum function_state state)
 {
-    return (state >= FS_STALE && state <= FS_BOUND) || state == FS_REOPENING || state == FS_QUARANTINED;
+    return (state >= FS_SUSPENDED && state <= FS_BOUND) || state == FS_REOPENING || state == FS_QUARANTINED;
 }
 
 const char *function_shown(const struct function *function, enum function_state state)
@@ -189,6 +191,7 @@ static void enter(struct function *function, enum function_state next)
         function_attachments_free(function);
         function_loan_over(function);
         function->lost = function->bound = function->rejected = function->release = function->drop = false;
+        function->suspended = function->again = false;
         timer_disarm(core, &function->retry);
         work_wake(core, &core->stop);
         break;
@@ -220,6 +223,14 @@ static enum function_state redirect(struct function *function)
     enum function_state state = function->state;
     bool stopping = function->device->core->stopping;
 
+    if (function->again) {
+        function->again = false;
+        return FS_SUSPENDED;
+    }
+    if (state == FS_SUSPENDED)
+        function_forget_pairs(function);
+    if (state == FS_ONLINE && function->suspended && !function->release)
+        return FS_RENEWING;
     if (opened_and_idle(state)) {
         if ((stopping && !function->lease) || function->lost)
             function->drop = true;
@@ -252,6 +263,7 @@ static bool may_start(const struct function *function)
 {
     switch (function->state) {
     case FS_PROVISIONED:
+    case FS_RENEWING:
     case FS_ONLINE: return device_open_for_online(function->device);
     case FS_BOUND:
     case FS_WITHDRAWING:
@@ -290,6 +302,8 @@ static void failed(struct function *function, const struct step *step, const str
 
     snprintf(reason, sizeof(reason), "%s: %.*s", step->operation, HW_REASON_BYTES - 40,
              result->reason[0] ? result->reason : "failed");
+    if (function->again)
+        return; /* a reset came between, and it begins anew */
     switch (step->failure) {
     case STEP_QUARANTINES:
         if (function->lost)
@@ -320,7 +334,7 @@ static void failed(struct function *function, const struct step *step, const str
         if (result->error == -ETIMEDOUT)
             device_stuck(device, reason);
         return;
-    case STEP_FAULTS: function_fault(function, reason); return;
+    case STEP_FAULTS: function_fail(function, reason); return;
     case STEP_GOES_ON: return;
     }
 }
@@ -431,12 +445,23 @@ void function_quarantine(struct function *function, const char *reason)
     copy_text(function->reason, sizeof(function->reason), reason);
     function->rejected = false;
     enter(function, FS_QUARANTINED);
+    /* A lease that a reset left its function does not wait for somebody to act. */
+    if (function->lease && function->handle)
+        lease_revoke(function->lease, function, reason, false);
 }
 
 void function_fault(struct function *function, const char *reason)
 {
+    if (!function->suspended && !function_suspect(function, reason))
+        function_fail(function, reason);
+}
+
+void function_fail(struct function *function, const char *reason)
+{
     if (!function->handle || function->failed || function->state == FS_CLOSING)
         return;
+    function_trust(function);
+    function->suspended = function->again = false;
     function->failed = function->drop = true;
     copy_text(function->reason, sizeof(function->reason), reason);
     event_function(function, CORE_EVENT_FUNCTION_FAILED, reason);
@@ -452,6 +477,8 @@ void function_lose(struct function *function, const char *reason)
     if (function->state == FS_ABSENT)
         return;
     function->lost = true;
+    function->again = false;
+    function_trust(function);
     timer_disarm(function->device->core, &function->retry);
     copy_text(function->reason, sizeof(function->reason), reason);
     if (function->handle)
@@ -516,5 +543,9 @@ void function_recycle(struct function *function)
 void function_release(struct function *function)
 {
     function->release = true;
+    function->again = false;
+    /* Where provisioning it again has not ended, that begins anew once it is closed. */
+    if (function->suspended && function->state != FS_QUARANTINED)
+        function->lost = true;
     function_recycle(function);
 }

@@ -122,6 +122,16 @@ static void answer_holder(struct holder *holder, const struct core_error *error)
     }
 }
 
+static void refuse_recovering(struct holder *holder, const struct core_error *error)
+{
+    struct call *call;
+
+    while ((call = STAILQ_FIRST(&holder->recovering))) {
+        STAILQ_REMOVE_HEAD(&holder->recovering, post);
+        call_refuse(call, error);
+    }
+}
+
 static void grant_holder(struct holder *holder)
 {
     holder->granted = true;
@@ -220,6 +230,7 @@ static void lease_advance(struct lease *lease)
             activate(lease);
         break;
     case LEASE_ACTIVE:
+        lease_tell_recovered(lease);
         if (any_granted(lease) || !lease->used)
             break;
         if (lease->reserved)
@@ -242,6 +253,7 @@ static void revoke_holders(struct lease *lease, const char *reason)
         if (holder->ending)
             continue;
         answer_holder(holder, &error);
+        refuse_recovering(holder, &error);
         if (holder->granted) {
             char text[HW_REASON_BYTES];
             copy_text(text, sizeof(text), reason);
@@ -299,9 +311,14 @@ void lease_revoke(struct lease *lease, struct function *function, const char *re
 void lease_part_failed(struct function *function, const struct core_error *error)
 {
     struct lease *lease = function->lease;
+    const char *reason = error->text[0] ? error->text : "it could not be granted";
 
+    if (lease->state == LEASE_ACTIVE) {
+        lease_revoke(lease, function, reason, false);
+        return;
+    }
     answer_waiting(lease, error);
-    lease_end(lease, error->text[0] ? error->text : "it could not be granted");
+    lease_end(lease, reason);
 }
 
 void lease_part_closed(struct function *function)
@@ -376,6 +393,7 @@ static struct holder *holder_new(struct lease *lease, struct core_client *client
     holder->work.run = holder_run;
     copy_text(holder->lease_name, sizeof(holder->lease_name), lease->name);
     STAILQ_INIT(&holder->attaching);
+    STAILQ_INIT(&holder->recovering);
     quota_connection_added(client, lease->tenant);
     TAILQ_INSERT_TAIL(&lease->holders, holder, lease_link);
     TAILQ_INSERT_TAIL(&client->holders, holder, client_link);
@@ -396,6 +414,7 @@ static void unlink_lease(struct holder *holder)
 
 void holder_free(struct holder *holder)
 {
+    struct core_error ended = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, holder->lease_name);
     struct region *region;
     struct call *call;
 
@@ -405,6 +424,7 @@ void holder_free(struct holder *holder)
         STAILQ_REMOVE_HEAD(&holder->attaching, post);
         call_finish(call);
     }
+    refuse_recovering(holder, &ended);
     unlink_lease(holder);
     if (holder->client)
         TAILQ_REMOVE(&holder->client->holders, holder, client_link);
@@ -473,8 +493,13 @@ struct function *holder_function(struct holder *holder, const char *name, struct
 {
     for (unsigned i = 0; i < holder->lease->part_count; i++) {
         struct function *function = holder->lease->parts[i];
-        if (strcmp(function->name, name) == 0)
+        if (strcmp(function->name, name) != 0)
+            continue;
+        if (function->state == FS_LEASED && !function->suspended)
             return function;
+        *error = error_refusal(CORE_REFUSED_FUNCTION_RESET, name);
+        copy_text(error->text, sizeof(error->text), function->reason);
+        return NULL;
     }
     *error = error_refusal(CORE_REFUSED_UNKNOWN_FUNCTION, name);
     return NULL;

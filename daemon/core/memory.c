@@ -71,7 +71,7 @@ static void unmap_done(void *user, const struct hw_result *result)
     function->pending--;
     if (result->error) {
         /* What is mapped now is unknown; closing the function settles it. */
-        function_fault(function, result->reason[0] ? result->reason : "memory could not be unmapped");
+        function_fail(function, result->reason[0] ? result->reason : "memory could not be unmapped");
     } else {
         region->mapped &= ~(1u << mapping->part);
         function->mapping_count--;
@@ -156,7 +156,7 @@ static void map_done(void *user, const struct hw_result *result)
         if (result->error == -ETIMEDOUT) {
             /* It may still come to be mapped, so it counts as mapped until the function is closed. */
             region->mapped |= bit;
-            function_fault(function, region->error.text);
+            function_fail(function, region->error.text);
         } else {
             function->mapping_count--;
         }

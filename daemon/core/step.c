@@ -97,10 +97,20 @@ static bool as_configured(struct function *function)
     return true;
 }
 
-static enum function_state opened(struct function *function, const struct hw_result *result)
+static void offer(struct function *function)
 {
     const struct core_device_config *config = function->device->config;
 
+    function->queue_pairs = config->queue_pairs;
+    function->interrupts = config->interrupts ? config->interrupts : function->info.interrupts;
+    if (function->interrupts > function->queue_pairs)
+        function->interrupts = function->queue_pairs;
+    if (function->interrupts >= HW_INTERRUPTS_MAX)
+        function->interrupts = HW_INTERRUPTS_MAX - 1;
+}
+
+static enum function_state opened(struct function *function, const struct hw_result *result)
+{
     function->handle = result->function.handle;
     function->info = *result->function.info;
     function->controller_id = function->info.controller_id;
@@ -110,13 +120,28 @@ static enum function_state opened(struct function *function, const struct hw_res
         function->rejected = true;
         return FS_CLOSING;
     }
-    function->queue_pairs = config->queue_pairs;
-    function->interrupts = config->interrupts ? config->interrupts : function->info.interrupts;
-    if (function->interrupts > function->queue_pairs)
-        function->interrupts = function->queue_pairs;
-    if (function->interrupts >= HW_INTERRUPTS_MAX)
-        function->interrupts = HW_INTERRUPTS_MAX - 1;
+    offer(function);
     return FS_INSPECTING;
+}
+
+static void start_renew(struct function *function, hw_done done)
+{
+    backend_of(function)->renew(function->handle, done, function);
+}
+
+/* From here on it is as if it were being leased: its namespaces are attached and checked again. */
+static enum function_state renewed(struct function *function, const struct hw_result *result)
+{
+    function->info = *result->function.info;
+    if (!as_configured(function)) {
+        char reason[HW_REASON_BYTES];
+        copy_text(reason, sizeof(reason), function->reason);
+        function_fail(function, reason);
+        return FS_DRAINING;
+    }
+    offer(function);
+    function->suspended = false;
+    return FS_ATTACHING;
 }
 
 /* ---- namespaces ---- */
@@ -376,8 +401,9 @@ static enum function_state gone(struct function *function)
 {
     function->handle = NULL;
     function_loan_over(function);
+    function_trust(function);
     forget(function);
-    function->failed = function->drop = false;
+    function->failed = function->drop = function->suspended = false;
     if (function->release && function->lease)
         lease_part_closed(function);
     function->release = false;
@@ -425,6 +451,7 @@ static void start_unbind(struct function *function, hw_done done)
 const struct step function_steps[FS_COUNT] = {
     /* where nothing is done */
     [FS_ABSENT] = {.shown = "absent"},
+    [FS_SUSPENDED] = {.shown = "offline"},
     [FS_READY] = {.shown = "ready"},
     [FS_LEASED] = {.shown = "leased"},
     [FS_LENT] = {.shown = "leased"},
@@ -486,6 +513,15 @@ const struct step function_steps[FS_COUNT] = {
             .done = opened,
             .next = FS_INSPECTING,
             .failure = STEP_QUARANTINES,
+        },
+    [FS_RENEWING] =
+        {
+            .shown = "bound",
+            .operation = "bringing the function up again",
+            .start = start_renew,
+            .done = renewed,
+            .next = FS_ATTACHING,
+            .failure = STEP_FAULTS,
         },
     [FS_INSPECTING] =
         {

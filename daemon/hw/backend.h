@@ -223,6 +223,14 @@ struct hw_backend {
      * before.
      */
     void (*open)(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
+    /*
+     * The controller was reset behind our back: commands under way end with an error, soon, and nothing is
+     * sent to it. What is mapped stays. Then renew resets the function, which is provisioned again, and
+     * brings its controller up anew, without a queue pair -> function, with the same handle and descriptors.
+     * When that fails only close helps.
+     */
+    void (*suspend)(struct hw_function *function, const char *reason);
+    void (*renew)(struct hw_function *function, hw_done done, void *user);
     /* Shuts the controller down and drops every descriptor of it; the handle is gone when done is called. */
     void (*close)(struct hw_function *function, hw_done done, void *user);
     int (*device_fd)(struct hw_function *function);                 /* borrowed; for direct delegation */

@@ -18,11 +18,12 @@ struct fake_op {
     uint64_t a, b, c;
     struct hw_queue_pair pair;
     void *listener_user;
+    bool cancelled;
 };
 
 static const char *const names[FAKE_OPERATIONS] = {
     "probe",    "list",    "count",   "assign", "online", "bind",  "unbind", "attach", "lend",
-    "withdraw", "reclaim", "open",    "close",  "map",    "unmap", "create", "delete", "identify namespace",
+    "withdraw", "reclaim", "open",    "close",  "renew", "map",    "unmap", "create", "delete", "identify namespace",
     "identify", "log",     "feature",
 };
 
@@ -76,6 +77,8 @@ static struct fake_op *push(struct hw_device *device, struct hw_function *functi
         device->busy = true;
     } else if (kind != FAKE_OPEN && !function->open) {
         complain(fake, "%s on a function that is not open", names[kind]);
+    } else if (kind >= FAKE_CREATE && function->suspended) {
+        complain(fake, "%s on a function that is suspended", names[kind]);
     }
     return op;
 }
@@ -171,9 +174,24 @@ static int do_open(struct hw_function *function, void *listener_user)
 
 static void do_close(struct hw_function *function)
 {
-    function->open = false;
+    function->open = function->suspended = false;
     memset(function->pairs, 0, sizeof(function->pairs));
     function->pair_count = function->mapping_count = 0;
+}
+
+static int do_renew(struct hw_function *function)
+{
+    const struct hw_device *device = function->device;
+
+    if (!function->suspended)
+        complain(device->fake, "VF %u renewed that was not suspended", function->index);
+    if (function->index >= device->info.functions_enabled || device->absent ||
+        (device->info.virtualization_management && !function->online))
+        return -ENETDOWN;
+    function->suspended = false;
+    memset(function->pairs, 0, sizeof(function->pairs));
+    function->pair_count = 0;
+    return 0;
 }
 
 static int do_map(struct hw_function *function, uint64_t iova, uint64_t bytes)
@@ -224,10 +242,18 @@ static bool is_mapped(const struct hw_function *function, uint64_t iova)
     return false;
 }
 
+/* Reset or taken offline, whether the core has heard of it or not. */
+static bool dead(const struct hw_function *function)
+{
+    return function->device->info.virtualization_management && !function->online;
+}
+
 static int do_create(struct hw_function *function, const struct hw_queue_pair *pair)
 {
     struct fake *fake = function->device->fake;
 
+    if (dead(function))
+        return -EIO;
     if (pair->id == 0 || pair->id >= FAKE_PAIRS_MAX || function->pairs[pair->id].id)
         complain(fake, "queue pair %u made twice", pair->id);
     if (!is_mapped(function, pair->submission_iova) || !is_mapped(function, pair->completion_iova))
@@ -243,6 +269,8 @@ static int do_create(struct hw_function *function, const struct hw_queue_pair *p
 
 static int do_delete(struct hw_function *function, unsigned id)
 {
+    if (dead(function))
+        return -EIO;
     if (!function->pairs[id].id) {
         complain(function->device->fake, "queue pair %u deleted that is not there", id);
         return -EIO;
@@ -296,6 +324,7 @@ static int apply(struct fake_op *op)
     case FAKE_RECLAIM: return do_reclaim(op->function);
     case FAKE_OPEN: return do_open(op->function, op->listener_user);
     case FAKE_CLOSE: do_close(op->function); return 0;
+    case FAKE_RENEW: return do_renew(op->function);
     case FAKE_MAP: return do_map(op->function, op->a, op->b);
     case FAKE_UNMAP: return do_unmap(op->function, op->a, op->b);
     case FAKE_CREATE: return do_create(op->function, &op->pair);
@@ -371,6 +400,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
         result->place = &place;
         break;
     case FAKE_OPEN:
+    case FAKE_RENEW:
         info = function_info(op->function);
         result->function.handle = op->function;
         result->function.info = &info;
@@ -399,7 +429,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
 static int outcome(struct fake_op *op, int forced)
 {
     const struct fake *fake = op->device->fake;
-    int error = forced;
+    int error = op->cancelled ? -ECANCELED : forced;
 
     if (!error && fake->fail_at == op->number)
         error = fake->fail_error;
@@ -602,6 +632,24 @@ static void close_function(struct hw_function *function, hw_done done, void *use
     push(function->device, function, FAKE_CLOSE, done, user);
 }
 
+/* Ends what is under way with an error; nothing of it takes place. */
+static void suspend_function(struct hw_function *function, const char *reason)
+{
+    (void)reason;
+    if (!function->open)
+        complain(function->device->fake, "VF %u suspended that is not open", function->index);
+    function->suspended = true;
+    for (struct fake_op *op = function->device->fake->first; op; op = op->next) {
+        if (op->function == function && op->kind >= FAKE_CREATE)
+            op->cancelled = true;
+    }
+}
+
+static void renew_function(struct hw_function *function, hw_done done, void *user)
+{
+    push(function->device, function, FAKE_RENEW, done, user);
+}
+
 static int device_fd(struct hw_function *function)
 {
     if (!function->open)
@@ -727,6 +775,8 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .reclaim = reclaim,
                               .open = open_function,
                               .close = close_function,
+                              .suspend = suspend_function,
+                              .renew = renew_function,
                               .device_fd = device_fd,
                               .event_fd = event_fd,
                               .map = map,
@@ -768,11 +818,21 @@ struct fake_totals fake_totals(const struct fake *fake)
 
 void fake_reset_device(struct hw_device *device)
 {
+    fake_reset_controllers(device);
     device->info.functions_enabled = 0;
+    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++)
+        device->functions[i].online = device->functions[i].bound = false;
+}
+
+void fake_reset_controllers(struct hw_device *device)
+{
     for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
         struct hw_function *function = &device->functions[i];
-        function->online = function->bound = false;
-        if (device->info.virtualization_management)
-            function->queues = function->interrupts = 0;
+        memset(function->pairs, 0, sizeof(function->pairs));
+        function->pair_count = 0;
+        if (!device->info.virtualization_management)
+            continue;
+        function->online = false;
+        function->queues = function->interrupts = 0;
     }
 }

@@ -27,6 +27,7 @@ enum mishap {
     FUNCTION_FAILS,
     FUNCTION_WANTED,
     DEVICE_RESET,
+    FUNCTIONS_RESET,
     DEVICE_GONE,
     MISHAPS,
 };
@@ -45,6 +46,7 @@ static const char *const mishap_names[MISHAPS] = {
     "a failed function",
     "the kernel wants the function",
     "a reset of the device",
+    "a reset that takes the functions",
     "removal of the device",
 };
 
@@ -89,6 +91,10 @@ static void happen(struct day *day)
     case FUNCTION_FAILS: fail_functions(day, HW_FUNCTION_FAILED); break;
     case FUNCTION_WANTED: fail_functions(day, HW_FUNCTION_WANTED); break;
     case DEVICE_RESET:
+        fake_reset_controllers(device);
+        core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
+        break;
+    case FUNCTIONS_RESET:
         fake_reset_device(device);
         core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
         break;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <homi/homi.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ enum {
     FUNCTIONS = 2,
     WAIT_MILLISECONDS = 10000,
     KILLS = 20,
+    RESETS = 5,
+    LOST_COOKIE = 777,
 };
 
 #define SSDS_MAX 8
@@ -35,7 +38,9 @@ static void write_spec(void)
     size_t used = (size_t)snprintf(spec, sizeof(spec),
                                    "--model={\"devices\":[{\"serial\":\"E2E0\",\"virtualFunctions\":2,"
                                    "\"namespaces\":[{\"id\":1,\"bytes\":\"4M\"},{\"id\":2,\"bytes\":\"4M\","
-                                   "\"blockBytes\":4096},{\"id\":3,\"bytes\":\"1G\",\"backing\":\"null\"}]}");
+                                   "\"blockBytes\":4096},{\"id\":3,\"bytes\":\"1G\",\"backing\":\"null\"}],"
+                                   /* Write Zeroes resets the SSD. */
+                                   "\"faults\":[{\"action\":\"reset\",\"opcode\":8}]}");
 
     for (unsigned i = 1; i < ssds; i++)
         used += (size_t)snprintf(spec + used, sizeof(spec) - used,
@@ -398,6 +403,59 @@ START_TEST(killed_tenants_give_everything_back)
 }
 END_TEST
 
+/* Both tenants are this user's, so each is told of both leases. */
+static void wait_for_reset(struct tenant *tenant)
+{
+    struct pollfd entry = {.fd = homi_event_fd(tenant->homi), .events = POLLIN};
+    struct homi_event event;
+    int r;
+
+    do {
+        ck_assert_int_eq(poll(&entry, 1, 10000), 1);
+        r = homi_event_next(tenant->homi, &event);
+        ck_assert_int_ge(r, 0);
+    } while (r == 0 || event.kind != HOMI_EVENT_FUNCTION_RESET ||
+             strcmp(event.lease, homi_lease_name(tenant->lease)) != 0);
+}
+
+static void on_lost(void *user, struct homi_queue_pair *pair, uint64_t cookie)
+{
+    (void)pair;
+    ck_assert_uint_eq(cookie, LOST_COOKIE);
+    ++*(unsigned *)user;
+}
+
+START_TEST(leases_outlive_resets_of_the_ssd)
+{
+    struct tenant blue, green;
+    unsigned lost = 0;
+
+    tenant_open(&blue, "blue", 1, false);
+    tenant_open(&green, "green", 2, true);
+    ck_assert_int_ge(homi_event_fd(blue.homi), 0);
+    ck_assert_int_ge(homi_event_fd(green.homi), 0);
+    write_and_verify(&green, 9);
+    for (unsigned i = 0; i < RESETS; i++) {
+        struct homi_queue *queue = homi_queue_pair_queue(blue.pair);
+        write_and_verify(&blue, i);
+        struct homi_batch batch = homi_batch_begin(queue);
+        ck_assert_int_eq(homi_batch_write_zeroes(&batch, blue.space, 0, 8, 0, LOST_COOKIE), 0);
+        homi_batch_submit(&batch);
+        wait_for_reset(&blue);
+        wait_for_reset(&green);
+        ck_assert_int_eq(homi_recover(blue.lease, on_lost, &lost), 0);
+        ck_assert_uint_eq(lost, i + 1);
+        ck_assert_int_eq(homi_recover(green.lease, on_lost, &lost), 0);
+        ck_assert_uint_eq(lost, i + 1);
+        /* On the same memory, and with what the namespaces held. */
+        ck_assert_uint_eq(move(&blue, false) + move(&green, false), 0);
+        ck_assert_uint_eq(differences(&blue, i) + differences(&green, 9), 0);
+    }
+    tenant_close(&green);
+    tenant_close(&blue);
+}
+END_TEST
+
 START_TEST(nothing_runs_without_work)
 {
     struct tenant tenant;
@@ -474,6 +532,7 @@ int main(void)
     tcase_add_test(tcase, a_tenant_sleeps_until_interrupted);
     tcase_add_test(tcase, two_tenants_do_not_meet);
     tcase_add_test(tcase, killed_tenants_give_everything_back);
+    tcase_add_test(tcase, leases_outlive_resets_of_the_ssd);
     tcase_add_test(tcase, nothing_runs_without_work);
     tcase_add_test(tcase, the_model_outlives_homid);
     tcase_add_test(tcase, a_null_namespace_moves_nothing);

@@ -41,7 +41,10 @@ struct hw_device {
     struct helper_lane lane; /* one operation at a time */
 };
 
-enum function_state { FUNCTION_OPENING, FUNCTION_READY, FUNCTION_CLOSING };
+/* FUNCTION_SUSPENDED: its controller was reset; it keeps its descriptors and what is mapped, and sends
+ * nothing.
+ */
+enum function_state { FUNCTION_OPENING, FUNCTION_READY, FUNCTION_SUSPENDED, FUNCTION_CLOSING };
 
 struct command;
 TAILQ_HEAD(command_list, command);
@@ -53,6 +56,7 @@ struct hw_function {
     enum function_state state;
     bool failed;
     bool failure_told;
+    bool renewing;     /* opening anew what is open */
     bool reset_needed; /* it did not stop when it was told to */
     bool in_use;       /* it had an I/O queue pair since it was opened */
     int outcome;       /* of an open that failed, for when everything was given back */
@@ -77,7 +81,7 @@ struct hw_function {
     struct command_list commands;
     struct command_list ended; /* results still to be told */
 
-    hw_done done; /* of open, then of close */
+    hw_done done; /* of open, renew, then of close */
     void *user;
 };
 
@@ -85,6 +89,8 @@ struct hw_function {
 
 void linux_open(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
 void linux_close(struct hw_function *function, hw_done done, void *user);
+void linux_suspend(struct hw_function *function, const char *reason);
+void linux_renew(struct hw_function *function, hw_done done, void *user);
 void function_free(struct hw_function *function); /* at once, without a callback */
 /* Tells the listener, and ends every command, when the event loop comes round. reason is copied. */
 void function_fail_later(struct hw_function *function, const char *reason);

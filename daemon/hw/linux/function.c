@@ -40,7 +40,7 @@ void function_free(struct hw_function *function)
 
 void function_fail_later(struct hw_function *function, const char *reason)
 {
-    if (function->failed || function->state == FUNCTION_CLOSING)
+    if (function->failed || function->state == FUNCTION_SUSPENDED || function->state == FUNCTION_CLOSING)
         return;
     function->failed = true;
     snprintf(function->reason, sizeof(function->reason), "%s", reason);
@@ -103,7 +103,7 @@ static void on_request(evutil_socket_t fd, short events, void *user)
     (void)events;
 
     drain(fd);
-    if (function->state == FUNCTION_READY)
+    if (function->state == FUNCTION_READY || function->state == FUNCTION_SUSPENDED)
         function->backend->listener.function_event(function->listener_user, function, HW_FUNCTION_WANTED,
                                                    "the kernel asks for the function back");
 }
@@ -131,7 +131,7 @@ static void on_backstop(evutil_socket_t fd, short events, void *user)
 
 static void ring(struct hw_function *function, unsigned doorbell, uint16_t value)
 {
-    if (function->state != FUNCTION_CLOSING && controller_ring(&function->controller, doorbell, value) < 0)
+    if (function->state < FUNCTION_SUSPENDED && controller_ring(&function->controller, doorbell, value) < 0)
         function_fail_later(function, "its registers cannot be written");
 }
 
@@ -221,9 +221,30 @@ void linux_close(struct hw_function *function, hw_done done, void *user)
 
 /* ---- opening ---- */
 
+/* The function stays as it is, for close. */
+static void tell_renewed(struct hw_function *function, int error)
+{
+    struct hw_result result = {.error = error};
+
+    function->renewing = false;
+    if (error) {
+        linux_suspend(function, function->reason);
+        snprintf(result.reason, sizeof(result.reason), "%s", function->reason);
+    } else {
+        function->state = FUNCTION_READY;
+        result.function.handle = function;
+        result.function.info = &function->info;
+    }
+    function->done(function->user, &result);
+}
+
 /* What was opened goes back; open's callback then says why. */
 static void give_up(struct hw_function *function, int error)
 {
+    if (function->renewing) {
+        tell_renewed(function, error);
+        return;
+    }
     function->outcome = error;
     shut_down(function, function->reason);
 }
@@ -234,6 +255,10 @@ static void on_brought_up(struct hw_function *function, int error)
 
     if (error) {
         give_up(function, error);
+        return;
+    }
+    if (function->renewing) {
+        tell_renewed(function, 0);
         return;
     }
     function->state = FUNCTION_READY;
@@ -390,4 +415,51 @@ void linux_open(struct hw_device *device, unsigned index, void *listener_user, h
     job.device.index = (uint16_t)index;
     request.fds = function->memfds;
     backend_run(backend, &function->lane, &request, decode_opened, on_opened, function);
+}
+
+/* ---- after a reset behind homid's back ---- */
+
+void linux_suspend(struct hw_function *function, const char *reason)
+{
+    function->state = FUNCTION_SUSPENDED;
+    if (reason != function->reason)
+        snprintf(function->reason, sizeof(function->reason), "%s", reason);
+    commands_cancel(function, -EIO, function->reason);
+    event_del(function->backstop);
+}
+
+static void on_reset(void *user, const struct hw_result *result)
+{
+    struct hw_function *function = user;
+
+    if (result->error) {
+        snprintf(function->reason, sizeof(function->reason), "%s", result->reason);
+        tell_renewed(function, result->error);
+        return;
+    }
+    admin_queue_free(function->queue);
+    function->queue = NULL;
+    function->failed = function->failure_told = function->in_use = false;
+    function->state = FUNCTION_OPENING;
+    controller_enable(&function->controller, function->memory.submission_iova, function->memory.written_iova,
+                      ADMIN_ENTRIES, on_enabled, function);
+}
+
+/* In the lane of its mappings, so that none of those under way meets the reset. */
+void linux_renew(struct hw_function *function, hw_done done, void *user)
+{
+    const struct job_renew job = {.vectors = function->opened.vectors};
+    const struct helper_request request = {.job = JOB_RENEW,
+                                           .data = &job,
+                                           .bytes = sizeof(job),
+                                           .fds = &function->fds[OPENED_DEVICE],
+                                           .fd_count = 1,
+                                           .deadline_milliseconds = OPEN_MILLISECONDS};
+
+    linux_suspend(function,
+                  function->state == FUNCTION_SUSPENDED ? function->reason : "it is brought up anew");
+    function->done = done;
+    function->user = user;
+    function->renewing = true;
+    backend_run(function->backend, &function->lane, &request, NULL, on_reset, function);
 }

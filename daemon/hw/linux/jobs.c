@@ -16,4 +16,5 @@ const helper_job hw_linux_jobs[HW_LINUX_JOB_COUNT] = {
     [JOB_LEND] = job_lend,
     [JOB_WITHDRAW] = job_withdraw,
     [JOB_RECLAIM] = job_reclaim,
+    [JOB_RENEW] = job_renew,
 };

@@ -26,6 +26,7 @@ enum hw_linux_job {
     JOB_LEND,             /* job_loan -> hw_nodes */
     JOB_WITHDRAW,         /* job_loan */
     JOB_RECLAIM,          /* job_loan */
+    JOB_RENEW,            /* job_renew + device */
     HW_LINUX_JOB_COUNT,
 };
 
@@ -67,6 +68,11 @@ struct job_release {
     bool reset; /* the controller could not be stopped otherwise */
 };
 
+/* After the PF was reset: the VF is there again, but nothing of what it was told. */
+struct job_renew {
+    uint16_t vectors; /* as when it was opened */
+};
+
 struct job_map {
     uint64_t offset, bytes, iova;
 };
@@ -96,5 +102,6 @@ void job_release(const struct helper_input *input, struct helper_output *output)
 void job_lend(const struct helper_input *input, struct helper_output *output);
 void job_withdraw(const struct helper_input *input, struct helper_output *output);
 void job_reclaim(const struct helper_input *input, struct helper_output *output);
+void job_renew(const struct helper_input *input, struct helper_output *output);
 
 #endif
