@@ -113,6 +113,12 @@ static void on_changed(void *user)
     loop_changed(daemon->loop);
 }
 
+static void on_expel(void *user, void *client_user, bool kill)
+{
+    (void)user;
+    server_expel(client_user, kill);
+}
+
 static void on_tick(void *user)
 {
     struct daemon *daemon = user;
@@ -198,6 +204,7 @@ static int build(struct daemon *daemon)
                                                 .keep = on_keep,
                                                 .forget_keeper = on_forget_keeper,
                                                 .changed = on_changed,
+                                                .expel = on_expel,
                                                 .user = daemon};
     const char *what = "event loop";
     int r = loop_new(&loop_listener, &daemon->loop);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -215,6 +217,16 @@ int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum ap
     }
     TAILQ_INSERT_TAIL(list, peer, entry);
     return 0;
+}
+
+void peer_expel(struct peer *peer, bool kill)
+{
+    /* By its pidfd: the number may be another process's by now. Whoever is gone already needs no signal. */
+    if (kill && peer->pidfd >= 0 && pidfd_send_signal(peer->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        log_write(peer->shared->log, LOG_WARNING, NULL, "pid %d cannot be killed: %s", (int)peer->session.pid,
+                  strerror(errno));
+    peer->ending = true;
+    wake(&peer->session);
 }
 
 void peer_end(struct peer *peer, const char *why)

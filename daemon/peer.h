@@ -43,6 +43,8 @@ TAILQ_HEAD(peer_list, peer);
 int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum api_kind kind,
              struct peer_account *account, unsigned limit, const struct core_peer *credentials,
              bool operator);
+/* Ends once what is queued for it is out; with kill, its process is killed. */
+void peer_expel(struct peer *peer, bool kill);
 void peer_end(struct peer *peer, const char *why); /* closes, gives everything back and frees */
 
 #endif

@@ -301,6 +301,11 @@ void server_free(struct server *server)
     free(server);
 }
 
+void server_expel(struct api_session *session, bool kill)
+{
+    peer_expel((struct peer *)session, kill); /* its first member */
+}
+
 void server_event(struct server *server, const struct core_event *event)
 {
     if (event->lease && event->kind == CORE_EVENT_LEASE_ENDED)

@@ -41,6 +41,8 @@ int server_new(const struct server_options *options, struct server **ret_server)
 void server_free(struct server *server); /* NULL-safe; ends every connection */
 
 void server_event(struct server *server, const struct core_event *event); /* tells those who monitor */
+/* Ends the connection of a client, whose session it is; with kill, the process that connected first. */
+void server_expel(struct api_session *session, bool kill);
 void server_stop(struct server *server); /* accepts nobody any more and ends every connection */
 unsigned server_connections(const struct server *server); /* refused ones not included */
 

@@ -34,6 +34,8 @@ enum option_bit {
     OPTION_UNIT = 1 << 24,
     OPTION_KILL = 1 << 25,
     OPTION_CONTAINER = 1 << 26,
+    OPTION_GRACE = 1 << 15,
+    OPTION_EXPIRES = 1 << 16,
 };
 #define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_JSON | OPTION_OUTPUT | OPTION_SOCKET | OPTION_COLOUR)
 
@@ -51,6 +53,7 @@ struct options {
     const char *config;
     bool wide;
     int64_t queues, since, user, pid, interval, wait; /* the last two in seconds */
+    int64_t grace, expires;                           /* seconds */
     char **words;
     int word_count;
 };

@@ -82,6 +82,7 @@ void core_leave(struct core *core)
     do {
         settle(core);
         posts_deliver(core);
+        clients_expel(core);
     } while (!TAILQ_EMPTY(&core->work) || !STAILQ_EMPTY(&core->posts));
     tell_timer(core);
     if (core->changed) {

@@ -191,7 +191,7 @@ static void enter(struct function *function, enum function_state next)
         function_attachments_free(function);
         function_loan_over(function);
         function->lost = function->bound = function->rejected = function->release = function->drop = false;
-        function->suspended = function->again = false;
+        function->suspended = function->again = function->exiled = false;
         timer_disarm(core, &function->retry);
         work_wake(core, &core->stop);
         break;
@@ -290,8 +290,23 @@ static void busy_again(struct function *function)
 {
     retry_later(function);
     function->held = true;
-    if (function->busy_attempts > BUSY_GRACE_ATTEMPTS)
-        function_quarantine(function, "a process still holds the function from before");
+    if (function->busy_attempts <= BUSY_GRACE_ATTEMPTS)
+        return;
+    /* Its queues and its memory are gone, but the descriptor commands the controller: offline is what holds.
+     */
+    if (!function->exiled && !function->lease)
+        enter(function, FS_EXILING);
+    else
+        function_quarantine(function, HELD_REASON);
+}
+
+/* An offline function that can be opened, but for being offline, is held by nobody any more. */
+static void come_home(struct function *function)
+{
+    function->held = false;
+    function->busy_attempts = 0;
+    enter(function, FS_ABSENT);
+    device_reconcile(function->device);
 }
 
 static void failed(struct function *function, const struct step *step, const struct hw_result *result)
@@ -310,6 +325,10 @@ static void failed(struct function *function, const struct step *step, const str
             return;
         if (result->error == -EBUSY && step->start == function_steps[FS_REOPENING].start) {
             busy_again(function);
+            return;
+        }
+        if (function->exiled && result->error != -ETIMEDOUT) {
+            come_home(function);
             return;
         }
         function_quarantine(function, reason);

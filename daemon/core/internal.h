@@ -29,6 +29,8 @@
 #define CHECK_ROUNDS_MAX      3u    /* of taking foreign namespaces away, before the VF is given up */
 #define LOOK_VALID_MS         1000u /* so long what was seen of a device's namespaces is believed */
 #define PROVISION_ROUNDS_MAX  3u    /* of assigning resources that the device does not keep */
+#define HELD_REASON           "a process still holds the function from before"
+#define EXPIRY_NOTICE_MS      10000u /* so long before a lease expires its holders are told */
 
 struct device;
 struct function;
@@ -113,6 +115,7 @@ enum function_state {
     FS_RECLAIMING, /* a loan, from whoever still has it open */
     FS_CLOSING,
     FS_REOPENING,
+    FS_EXILING,   /* taken offline, since a process keeps its descriptor */
     FS_EXPELLING, /* foreign namespaces, before FS_INSPECTING or FS_CHECKING again */
     /* being taken down */
     FS_GOING_OFFLINE,
@@ -162,6 +165,7 @@ struct function {
     bool on_loan;   /* a user owns its device nodes, or is about to */
     bool suspended; /* its controller was reset under a lease, which keeps it and its mappings */
     bool again;     /* ... and once more: it begins anew when the step under way has ended */
+    bool exiled;    /* offline until the process that holds its descriptor lets go */
     bool suspect;   /* failed, unless the device says that it was taken offline: see recovery.c */
     bool secondary; /* list-secondary knows it */
     bool bound, lent /* a process may hold its descriptor */, held /* one does */, not_viable;
@@ -317,6 +321,7 @@ struct core_client {
     uid_t uid;
     struct tenant **tenants; /* that it may act for */
     size_t tenant_count;
+    bool expelled, kill; /* the listener is to be told so */
     TAILQ_HEAD(, holder) holders;
     LIST_HEAD(, call) calls;
     TAILQ_HEAD(, waiter) waiters;
@@ -436,7 +441,12 @@ struct lease {
     uint32_t queue_pairs;              /* on each function; 0: as many as it has */
     uint64_t since;
     TAILQ_HEAD(, holder) holders;
-    struct call *allocating, *freeing;
+    struct call *allocating;
+    STAILQ_HEAD(, call) freeing; /* answered when it is over */
+    uint64_t ends_at;            /* revoked or expiring then; UINT64_MAX: it is not */
+    bool revoking;               /* its holders were told */
+    char ending_reason[HW_REASON_BYTES];
+    struct timer ending;
     void *regions; /* tsearch(3) by id */
     uint32_t region_id;
     LIST_HEAD(, region) mapped; /* by IOVA */
@@ -474,6 +484,11 @@ void lease_part_closed(struct function *function);
 /* Its holders lose it. A reservation stands on, with its functions cleaned, when `stands`. */
 void lease_revoke(struct lease *lease, struct function *function, const char *reason, bool stands);
 void lease_end(struct lease *lease, const char *reason);
+void lease_revoke_in(struct lease *lease, const struct core_revocation *revocation);
+void lease_ending_fire(struct timer *timer);
+/* From its grant on. seconds: asked for; 0: as the tenant's configuration says. */
+void lease_set_expiry(struct lease *lease, uint32_t seconds);
+void clients_expel(struct core *core); /* tells the listener which clients have to go */
 /* Answers the call once the lease is active; makes the client a holder of it, unless it is one. */
 void lease_join(struct lease *lease, struct core_client *client, struct call *call);
 
@@ -501,7 +516,7 @@ struct waiter {
     uint32_t namespaces[CORE_LEASE_NAMESPACES_MAX];
     size_t namespace_count;
     uint32_t queue_pairs;
-    uint32_t wait_milliseconds;
+    uint32_t wait_milliseconds, expires_seconds;
     struct timer timer;
 };
 
@@ -576,7 +591,7 @@ struct core {
     struct hw_backend *backend;
     struct core_listener listener;
     unsigned depth;
-    bool delivering, changed, stopping;
+    bool delivering, changed, stopping, expelling;
     struct work_list work;
     STAILQ_HEAD(, call) posts;
     LIST_HEAD(, call) calls; /* every one that is owed an answer */

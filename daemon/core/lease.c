@@ -45,6 +45,9 @@ int lease_new(struct core *core, struct tenant *tenant, uint32_t queue_pairs, st
     lease->tenant = tenant;
     lease->queue_pairs = queue_pairs;
     lease->work.run = work_run;
+    lease->ending.fire = lease_ending_fire;
+    lease->ends_at = UINT64_MAX;
+    STAILQ_INIT(&lease->freeing);
     lease->since = core_now(core);
     snprintf(lease->name_buffer, sizeof(lease->name_buffer), "lease-%u", ++core->lease_number);
     lease->name = lease->name_buffer;
@@ -80,6 +83,7 @@ void lease_free(struct lease *lease)
     work_cancel(core, &lease->work);
     if (lease->kept)
         core->listener.forget_keeper(core->listener.user, lease->name);
+    timer_disarm(core, &lease->ending);
     tdelete(lease, &core->leases_by_name, named_compare);
     TAILQ_REMOVE(&core->leases, lease, link);
     TAILQ_REMOVE(&lease->tenant->leases, lease, tenant_link);
@@ -187,7 +191,7 @@ static void activate(struct lease *lease)
 
 static void finish(struct lease *lease)
 {
-    struct call *call = lease->freeing;
+    struct call *call;
 
     for (unsigned i = 0; i < lease->part_count; i++) {
         if (lease->parts[i])
@@ -195,9 +199,11 @@ static void finish(struct lease *lease)
     }
     if (!TAILQ_EMPTY(&lease->holders))
         return;
-    lease_free(lease);
-    if (call)
+    while ((call = STAILQ_FIRST(&lease->freeing))) {
+        STAILQ_REMOVE_HEAD(&lease->freeing, post);
         call_finish(call);
+    }
+    lease_free(lease);
 }
 
 /* Its last process left, but it stands: the next one gets functions that nobody has touched. */
@@ -257,6 +263,7 @@ static void revoke_holders(struct lease *lease, const char *reason)
         if (holder->granted) {
             char text[HW_REASON_BYTES];
             copy_text(text, sizeof(text), reason);
+            event_holder(holder, NULL, CORE_EVENT_LEASE_LOST, reason);
             free(holder->revoked);
             holder->revoked = malloc(sizeof(text));
             if (holder->revoked)
@@ -275,6 +282,7 @@ void lease_end(struct lease *lease, const char *reason)
     copy_text(error.text, sizeof(error.text), reason);
     answer_waiting(lease, &error);
     lease->state = LEASE_ENDING;
+    timer_disarm(lease->core, &lease->ending);
     lease->tenant->functions -= lease->part_count;
     revoke_holders(lease, reason);
     tell(lease, CORE_EVENT_LEASE_ENDED, reason);
@@ -347,8 +355,14 @@ static struct holder *holder_new(struct lease *lease, struct core_client *client
 
 void lease_join(struct lease *lease, struct core_client *client, struct call *call)
 {
+    struct core_error error = error_refusal(CORE_REFUSED_LEASE_REVOKED, lease->name);
     struct holder *holder = holder_of(lease, client);
 
+    if (!holder && lease->revoking) {
+        copy_text(error.text, sizeof(error.text), lease->ending_reason);
+        call_refuse(call, &error);
+        return;
+    }
     if (!holder)
         holder = holder_new(lease, client);
     if (!holder) {

@@ -35,8 +35,8 @@ void core_free_lease(struct core *core, const char *name, bool force, core_done 
     if (call && error.code) {
         call_refuse(call, &error);
     } else if (call) {
-        lease->freeing = call;
         lease->kill = lease->kill || force;
+        STAILQ_INSERT_TAIL(&lease->freeing, call, post);
         lease_revoke(lease, NULL, "freed by the operator", false);
     }
     core_leave(core);
@@ -50,6 +50,27 @@ void core_keeper_ended(struct core *core, const char *name)
     lease = lease_find(core, name);
     if (lease && lease->state != LEASE_ENDING)
         lease_revoke(lease, NULL, lease->keeper.pid ? "its process ended" : "its unit ended", false);
+    core_leave(core);
+}
+
+void core_revoke_lease(struct core *core, const struct core_revocation *revocation, core_done done,
+                       void *user)
+{
+    struct core_error error = {0};
+    struct lease *lease;
+    struct call *call;
+
+    core_enter(core);
+    call = begin(core, done, user);
+    lease = lease_find(core, revocation->lease);
+    if (!lease || lease->state == LEASE_ENDING)
+        error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, revocation->lease);
+    if (call && error.code) {
+        call_refuse(call, &error);
+    } else if (call) {
+        STAILQ_INSERT_TAIL(&lease->freeing, call, post);
+        lease_revoke_in(lease, revocation);
+    }
     core_leave(core);
 }
 

@@ -220,7 +220,7 @@ struct hw_backend {
     /*
      * Opens VF `index`: VFIO, interrupts, admin queue, reset and enable, Identify, Number of Queues ->
      * function. listener_user goes to the listener's function events. -EBUSY: somebody still holds it from
-     * before.
+     * before, whether it is online or not.
      */
     void (*open)(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
     /*

@@ -120,6 +120,16 @@ static void on_forget_keeper(void *user, const char *lease)
     ((struct fixture *)user)->kept--;
 }
 
+/* The client's user is the fixture here, so only how many there were is known. */
+static void on_expel(void *user, void *client_user, bool kill)
+{
+    struct fixture *fixture = user;
+
+    ck_assert_ptr_eq(client_user, fixture);
+    fixture->expelled++;
+    fixture->killed += kill;
+}
+
 void fixture_new(struct fixture *fixture)
 {
     struct core_listener listener = {.now = on_now,
@@ -128,6 +138,7 @@ void fixture_new(struct fixture *fixture)
                                      .keep = on_keep,
                                      .forget_keeper = on_forget_keeper,
                                      .changed = on_changed,
+                                     .expel = on_expel,
                                      .user = fixture};
 
     ck_assert_int_eq(core_new(&fixture->config, &fixture->fake.backend, &listener, &fixture->core), 0);

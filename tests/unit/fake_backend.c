@@ -22,9 +22,28 @@ struct fake_op {
 };
 
 static const char *const names[FAKE_OPERATIONS] = {
-    "probe",    "list",    "count",   "assign", "online", "bind",  "unbind", "attach", "lend",
-    "withdraw", "reclaim", "open",    "close",  "renew", "map",    "unmap", "create", "delete", "identify namespace",
-    "identify", "log",     "feature",
+    "probe",
+    "list",
+    "count",
+    "assign",
+    "online",
+    "bind",
+    "unbind",
+    "attach",
+    "lend",
+    "withdraw",
+    "reclaim",
+    "open",
+    "close",
+    "renew",
+    "map",
+    "unmap",
+    "create",
+    "delete",
+    "identify namespace",
+    "identify",
+    "log",
+    "feature",
 };
 
 const char *fake_operation_name(enum fake_operation operation)

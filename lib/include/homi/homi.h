@@ -270,6 +270,7 @@ enum homi_event_kind {
     HOMI_EVENT_FUNCTION_RESET,
     HOMI_EVENT_FUNCTION_FAILED,
     HOMI_EVENT_NAMESPACE_CHANGED,
+    HOMI_EVENT_REVOKING, /* the lease will be taken away soon: give it back */
 };
 
 struct homi_event {
