@@ -111,3 +111,58 @@ void config_free(struct config *config)
     free(config->model);
     free(config);
 }
+
+/* ---- while homid runs ---- */
+
+static bool same_text(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static bool same_device(const struct core_device_config *one, const struct core_device_config *other)
+{
+    return same_text(one->name, other->name) && same_text(one->serial, other->serial) &&
+           same_text(one->address, other->address) && one->functions == other->functions &&
+           one->queue_pairs == other->queue_pairs && one->interrupts == other->interrupts;
+}
+
+int config_reloadable(const struct config *running, const struct config *config,
+                      struct config_error *ret_error)
+{
+    const struct core_config *one = &running->core, *other = &config->core;
+    for (size_t i = 0; i < one->device_count || i < other->device_count; i++) {
+        if (i < one->device_count && i < other->device_count &&
+            same_device(&one->devices[i], &other->devices[i]))
+            continue;
+        snprintf(ret_error->text, sizeof ret_error->text,
+                 "devices[%s]: a change of the devices needs a restart",
+                 i < other->device_count ? other->devices[i].name : one->devices[i].name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void swap_text(char **one, char **other, const char *key, char kept[CONFIG_KEPT_BYTES])
+{
+    size_t used = strlen(kept);
+    char *text = *one;
+    if (!same_text(*one, *other))
+        snprintf(kept + used, CONFIG_KEPT_BYTES - used, "%s%s", used ? ", " : "", key);
+    *one = *other;
+    *other = text;
+}
+
+void config_keep(struct config *config, struct config *running, char kept[CONFIG_KEPT_BYTES])
+{
+    unsigned monitors = config->limits.monitors;
+    kept[0] = '\0';
+    swap_text(&config->tenant_socket, &running->tenant_socket, "tenantSocket", kept);
+    swap_text(&config->admin_socket, &running->admin_socket, "adminSocket", kept);
+    swap_text(&config->container_directory, &running->container_directory, "containerDirectory", kept);
+    swap_text(&config->model, &running->model, "backend", kept);
+    if (monitors != running->limits.monitors)
+        snprintf(kept + strlen(kept), CONFIG_KEPT_BYTES - strlen(kept), "%slimits.monitors",
+                 kept[0] ? ", " : "");
+    config->limits.monitors = running->limits.monitors;
+    running->limits.monitors = monitors;
+}

@@ -27,6 +27,7 @@
 #include "daemon/model/process.h"
 #include "daemon/model/spec.h"
 #include "daemon/model_config.h"
+#include "daemon/reload.h"
 #include "daemon/server.h"
 #include "daemon/sockets.h"
 #include "daemon/status.h"
@@ -36,8 +37,9 @@
 #define FDS_OF_MACHINE 512 /* descriptors beside connections: devices, helpers, leases */
 
 struct daemon {
-    struct config *config;
-    const char *model; /* specification of the software SSD; NULL: the machine's hardware */
+    const char *path;
+    struct config *config; /* owned */
+    const char *model;     /* specification of the software SSD; NULL: the machine's hardware */
     uint64_t model_digest;
     struct log log;
     struct log_budgets log_budgets;
@@ -138,12 +140,25 @@ static void on_stopped(void *user)
     loop_stop(daemon->loop);
 }
 
+static void read_again(struct daemon *daemon)
+{
+    const struct reload running = {.path = daemon->path,
+                                   .config = &daemon->config,
+                                   .log = &daemon->log,
+                                   .core = daemon->core,
+                                   .server = daemon->server};
+    if (daemon->stopping)
+        return;
+    status_reloading(&daemon->status);
+    reload(&running);
+    status_reloaded(&daemon->status);
+}
+
 static void on_signal(void *user, int number)
 {
     struct daemon *daemon = user;
     if (number == SIGHUP) {
-        log_write(&daemon->log, LOG_WARNING, NULL,
-                  "SIGHUP: reload is not supported yet; restart homid to apply a changed configuration");
+        read_again(daemon);
         return;
     }
     if (daemon->stopping)
@@ -240,9 +255,11 @@ static int build(struct daemon *daemon)
     return r;
 }
 
-static int run(struct config *config, const char *model, uint64_t model_digest)
+/* Takes the configuration. */
+static int run(const char *path, struct config *config, const char *model, uint64_t model_digest)
 {
-    struct daemon daemon = {.config = config,
+    struct daemon daemon = {.path = path,
+                            .config = config,
                             .model = model,
                             .model_digest = model_digest,
                             .log = log_open(config->log_level),
@@ -265,6 +282,7 @@ static int run(struct config *config, const char *model, uint64_t model_digest)
     hw_backend_free(daemon.backend);
     sockets_close(&daemon.sockets);
     loop_free(daemon.loop);
+    config_free(daemon.config);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -339,9 +357,9 @@ int main(int argc, char **argv)
         config_free(config);
         return EX_CONFIG;
     }
-    int status = check ? EXIT_SUCCESS : run(config, model, digest);
-    if (check)
-        printf("%s: the configuration is right\n", path);
+    if (!check)
+        return run(path, config, model, digest);
+    printf("%s: the configuration is right\n", path);
     config_free(config);
-    return status;
+    return EXIT_SUCCESS;
 }

@@ -266,6 +266,14 @@ int server_new(const struct server_options *options, struct server **ret_server)
     return 0;
 }
 
+void server_reconfigure(struct server *server, const struct config *config)
+{
+    server->options.config = config;
+    server->api.config = &config->core;
+    server->api.container_directory = config->container_directory;
+    server->api.tenant_socket = config->tenant_socket;
+}
+
 void server_stop(struct server *server)
 {
     server->stopped = true;

@@ -36,13 +36,15 @@ struct server_options {
     int listeners[2]; /* by enum api_kind; borrowed, non-blocking */
 };
 
-/* What the options point to must outlive the server. Returns 0 or a negative errno. */
+/* What the options point to must outlive the server (config: until another one takes its place). Returns 0 or
+ * a negative errno. */
 int server_new(const struct server_options *options, struct server **ret_server);
 void server_free(struct server *server); /* NULL-safe; ends every connection */
 
 void server_event(struct server *server, const struct core_event *event); /* tells those who monitor */
 /* Ends the connection of a client, whose session it is; with kill, the process that connected first. */
 void server_expel(struct api_session *session, bool kill);
+void server_reconfigure(struct server *server, const struct config *config); /* instead of the one before */
 void server_stop(struct server *server); /* accepts nobody any more and ends every connection */
 unsigned server_connections(const struct server *server); /* refused ones not included */
 

@@ -2,8 +2,22 @@
 /* Connected processes: who they may act for, and what becomes of their part when they go. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/core/internal.h"
+
+/* Kept, so that another configuration can judge it again. */
+static int copy_peer(struct core_client *client, const struct core_peer *peer)
+{
+    client->groups = calloc(peer->group_count + 1, sizeof(*client->groups));
+    if (!client->groups)
+        return -ENOMEM;
+    if (peer->group_count)
+        memcpy(client->groups, peer->groups, peer->group_count * sizeof(*client->groups));
+    client->peer = *peer;
+    client->peer.groups = client->groups;
+    return 0;
+}
 
 int core_client_new(struct core *core, const struct core_peer *peer, void *user,
                     struct core_client **ret_client)
@@ -19,8 +33,11 @@ int core_client_new(struct core *core, const struct core_peer *peer, void *user,
     client->uid = peer->uid;
     TAILQ_INIT(&client->holders);
     TAILQ_INIT(&client->waiters);
-    error = policy_tenants(core, peer, &client->tenants, &client->tenant_count);
+    error = copy_peer(client, peer);
+    if (!error)
+        error = policy_tenants(&core->policy, &client->peer, &client->tenants, &client->tenant_count);
     if (error) {
+        free(client->groups);
         free(client);
         return error;
     }
@@ -33,6 +50,7 @@ void client_free(struct core_client *client)
 {
     LIST_REMOVE(client, link);
     free(client->tenants);
+    free(client->groups);
     free(client);
 }
 
@@ -76,7 +94,7 @@ void core_client_tenants(struct core_client *client, void (*each)(void *user, co
 bool core_client_concerned(const struct core_client *client, const struct core_event *event)
 {
     const struct tenant *tenant =
-        event->tenant ? named_find(&client->core->tenants_by_name, event->tenant) : NULL;
+        event->tenant ? named_find(&client->core->policy.by_name, event->tenant) : NULL;
 
     return tenant && policy_acts_for(client, tenant);
 }
