@@ -5,21 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/fake_backend.h"
-
-struct fake_op {
-    struct fake_op *next;
-    enum fake_operation kind;
-    struct hw_device *device;
-    struct hw_function *function;
-    hw_done done;
-    void *user;
-    unsigned number;
-    uint64_t a, b, c;
-    struct hw_queue_pair pair;
-    void *listener_user;
-    bool cancelled;
-};
+#include "tests/unit/fake_device.h"
 
 static const char *const names[FAKE_OPERATIONS] = {
     "probe",
@@ -56,17 +42,6 @@ static struct fake *fake_of(struct hw_backend *backend)
     return (struct fake *)backend;
 }
 
-__attribute__((format(printf, 2, 3))) static void complain(struct fake *fake, const char *format, ...)
-{
-    va_list arguments;
-
-    if (fake->complaint[0])
-        return;
-    va_start(arguments, format);
-    vsnprintf(fake->complaint, sizeof(fake->complaint), format, arguments);
-    va_end(arguments);
-}
-
 static bool is_device_operation(enum fake_operation kind)
 {
     return kind <= FAKE_RECLAIM;
@@ -92,265 +67,14 @@ static struct fake_op *push(struct hw_device *device, struct hw_function *functi
     fake->last = &op->next;
     if (is_device_operation(kind)) {
         if (device->busy)
-            complain(fake, "%s started while another operation of the device is under way", names[kind]);
+            fake_complain(fake, "%s started while another operation of the device is under way", names[kind]);
         device->busy = true;
     } else if (kind != FAKE_OPEN && !function->open) {
-        complain(fake, "%s on a function that is not open", names[kind]);
+        fake_complain(fake, "%s on a function that is not open", names[kind]);
     } else if (kind >= FAKE_CREATE && function->suspended) {
-        complain(fake, "%s on a function that is suspended", names[kind]);
+        fake_complain(fake, "%s on a function that is suspended", names[kind]);
     }
     return op;
-}
-
-/* ---- what each operation does to the device; 0 or -errno ---- */
-
-static int do_count(struct hw_device *device, unsigned count)
-{
-    if (count != device->info.functions_enabled && device->info.functions_enabled) {
-        for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-            struct hw_function *function = &device->functions[i];
-            if (function->held || function->open)
-                complain(device->fake, "the number of VFs changed while VF %u was held", i);
-            function->online = function->bound = false;
-            if (device->info.virtualization_management)
-                function->queues = function->interrupts = 0;
-        }
-    }
-    device->info.functions_enabled = (uint16_t)count;
-    return 0;
-}
-
-static int do_assign(struct hw_device *device, struct hw_function *function, enum hw_resource_kind kind,
-                     unsigned count)
-{
-    const struct hw_resources *has = kind == HW_QUEUES ? &device->info.queues : &device->info.interrupts;
-    unsigned used = count;
-
-    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-        const struct hw_function *other = &device->functions[i];
-        if (other != function)
-            used += kind == HW_QUEUES ? other->queues : other->interrupts;
-    }
-    if (function->online || count > has->per_function || used > has->total)
-        return -EIO;
-    if (kind == HW_QUEUES)
-        function->queues = (uint16_t)count;
-    else
-        function->interrupts = (uint16_t)count;
-    return 0;
-}
-
-static int do_online(struct hw_device *device, struct hw_function *function, bool online)
-{
-    if (!online) {
-        function->online = false;
-        function->queues = function->interrupts = 0;
-        return 0;
-    }
-    if (function->index >= device->info.functions_enabled || function->queues < 2 || function->interrupts < 1)
-        return -EIO;
-    function->online = true;
-    return 0;
-}
-
-static int do_attach(struct hw_device *device, struct hw_function *function, uint32_t id, bool attach)
-{
-    unsigned bit = 1u << (id - 1);
-    const struct hw_namespace *space = &device->info.namespaces[id - 1];
-
-    if (id < 1 || id > device->info.namespace_count)
-        return -EIO;
-    if (!attach) {
-        function->attached &= ~bit;
-        return 0;
-    }
-    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-        if (&device->functions[i] != function && (device->functions[i].attached & bit) && !space->shareable)
-            return -EIO;
-    }
-    function->attached |= bit;
-    return 0;
-}
-
-static int do_open(struct hw_function *function, void *listener_user)
-{
-    struct hw_device *device = function->device;
-    bool there = function->index < device->info.functions_enabled && function->bound &&
-                 (function->online || !device->info.virtualization_management) && !device->absent;
-
-    if (function->open || function->on_loan)
-        complain(device->fake, "VF %u opened twice, or while it was lent", function->index);
-    if (function->held)
-        return -EBUSY;
-    if (!there)
-        return -ENODEV;
-    function->open = true;
-    function->opens++;
-    function->listener_user = listener_user;
-    function->attached |= device->reattach;
-    return 0;
-}
-
-static void do_close(struct hw_function *function)
-{
-    function->open = function->suspended = false;
-    memset(function->pairs, 0, sizeof(function->pairs));
-    function->pair_count = function->mapping_count = 0;
-}
-
-static int do_renew(struct hw_function *function)
-{
-    const struct hw_device *device = function->device;
-
-    if (!function->suspended)
-        complain(device->fake, "VF %u renewed that was not suspended", function->index);
-    if (function->index >= device->info.functions_enabled || device->absent ||
-        (device->info.virtualization_management && !function->online))
-        return -ENETDOWN;
-    function->suspended = false;
-    memset(function->pairs, 0, sizeof(function->pairs));
-    function->pair_count = 0;
-    return 0;
-}
-
-static int do_map(struct hw_function *function, uint64_t iova, uint64_t bytes)
-{
-    struct fake *fake = function->device->fake;
-    const struct hw_iova_range *range = &function->device->range;
-
-    if (iova < range->first || iova + bytes - 1 > range->last || iova % 4096)
-        complain(fake, "mapped at %#llx, outside of what may be used", (unsigned long long)iova);
-    for (unsigned i = 0; i < function->mapping_count; i++) {
-        const struct fake_mapping *other = &function->mappings[i];
-        if (iova < other->iova + other->bytes && other->iova < iova + bytes)
-            complain(fake, "mapped over another region at %#llx", (unsigned long long)iova);
-    }
-    if (function->mapping_count == FAKE_MAPPINGS_MAX)
-        return -ENOSPC;
-    function->mappings[function->mapping_count++] = (struct fake_mapping){iova, bytes};
-    return 0;
-}
-
-static int do_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes)
-{
-    struct fake *fake = function->device->fake;
-
-    for (unsigned id = 0; id < FAKE_PAIRS_MAX; id++) {
-        const struct hw_queue_pair *pair = &function->pairs[id];
-        if (pair->id && ((pair->submission_iova >= iova && pair->submission_iova < iova + bytes) ||
-                         (pair->completion_iova >= iova && pair->completion_iova < iova + bytes)))
-            complain(fake, "memory unmapped under live queue pair %u", id);
-    }
-    for (unsigned i = 0; i < function->mapping_count; i++) {
-        if (function->mappings[i].iova == iova && function->mappings[i].bytes == bytes) {
-            function->mappings[i] = function->mappings[--function->mapping_count];
-            return 0;
-        }
-    }
-    complain(fake, "unmapped what was not mapped: %#llx", (unsigned long long)iova);
-    return -EINVAL;
-}
-
-static bool is_mapped(const struct hw_function *function, uint64_t iova)
-{
-    for (unsigned i = 0; i < function->mapping_count; i++) {
-        if (iova >= function->mappings[i].iova &&
-            iova < function->mappings[i].iova + function->mappings[i].bytes)
-            return true;
-    }
-    return false;
-}
-
-/* Reset or taken offline, whether the core has heard of it or not. */
-static bool dead(const struct hw_function *function)
-{
-    return function->device->info.virtualization_management && !function->online;
-}
-
-static int do_create(struct hw_function *function, const struct hw_queue_pair *pair)
-{
-    struct fake *fake = function->device->fake;
-
-    if (dead(function))
-        return -EIO;
-    if (pair->id == 0 || pair->id >= FAKE_PAIRS_MAX || function->pairs[pair->id].id)
-        complain(fake, "queue pair %u made twice", pair->id);
-    if (!is_mapped(function, pair->submission_iova) || !is_mapped(function, pair->completion_iova))
-        complain(fake, "queue pair %u outside of mapped memory", pair->id);
-    for (unsigned id = 1; id < FAKE_PAIRS_MAX; id++) {
-        if (pair->vector && function->pairs[id].id && function->pairs[id].vector == pair->vector)
-            complain(fake, "vector %u given twice", pair->vector);
-    }
-    function->pairs[pair->id] = *pair;
-    function->pair_count++;
-    return 0;
-}
-
-static int do_delete(struct hw_function *function, unsigned id)
-{
-    if (dead(function))
-        return -EIO;
-    if (!function->pairs[id].id) {
-        complain(function->device->fake, "queue pair %u deleted that is not there", id);
-        return -EIO;
-    }
-    function->pairs[id] = (struct hw_queue_pair){0};
-    function->pair_count--;
-    return 0;
-}
-
-static int do_lend(struct hw_function *function)
-{
-    if (function->open || !function->bound || function->on_loan)
-        complain(function->device->fake, "VF %u lent while it was open, unbound or lent", function->index);
-    function->on_loan = true;
-    return 0;
-}
-
-/* The kernel's driver cannot let go of what is in use; the user's own is asked afterwards. */
-static int do_withdraw(struct hw_function *function)
-{
-    return function->held && !function->loan.kill && function->loan.kind == HW_LOAN_KERNEL ? -EBUSY : 0;
-}
-
-static int do_reclaim(struct hw_function *function)
-{
-    if (function->loan.kill)
-        function->held = false;
-    if (function->held)
-        return -EBUSY;
-    function->on_loan = false;
-    return 0;
-}
-
-static int apply(struct fake_op *op)
-{
-    switch (op->kind) {
-    case FAKE_PROBE: return op->device->absent ? -ENODEV : 0;
-    case FAKE_COUNT: return do_count(op->device, (unsigned)op->a);
-    case FAKE_ASSIGN:
-        return do_assign(op->device, op->function, (enum hw_resource_kind)op->a, (unsigned)op->b);
-    case FAKE_ONLINE: return do_online(op->device, op->function, op->a != 0);
-    case FAKE_BIND: op->function->bound = true; return 0;
-    case FAKE_UNBIND:
-        if (op->function->held)
-            complain(op->device->fake, "VF %u unbound while it was held", op->function->index);
-        op->function->bound = false;
-        return 0;
-    case FAKE_ATTACH: return do_attach(op->device, op->function, (uint32_t)op->a, op->b != 0);
-    case FAKE_LEND: return do_lend(op->function);
-    case FAKE_WITHDRAW: return do_withdraw(op->function);
-    case FAKE_RECLAIM: return do_reclaim(op->function);
-    case FAKE_OPEN: return do_open(op->function, op->listener_user);
-    case FAKE_CLOSE: do_close(op->function); return 0;
-    case FAKE_RENEW: return do_renew(op->function);
-    case FAKE_MAP: return do_map(op->function, op->a, op->b);
-    case FAKE_UNMAP: return do_unmap(op->function, op->a, op->b);
-    case FAKE_CREATE: return do_create(op->function, &op->pair);
-    case FAKE_DELETE: return do_delete(op->function, (unsigned)op->a);
-    case FAKE_IDENTIFY_NAMESPACE: return op->function->attached & 1u << (op->a - 1) ? 0 : -ENOENT;
-    default: return 0;
-    }
 }
 
 /* ---- results ---- */
@@ -455,11 +179,11 @@ static int outcome(struct fake_op *op, int forced)
     if (!error && (fake->fail_kind & 1u << op->kind))
         error = fake->fail_kind_error;
     if (op->kind == FAKE_CLOSE)
-        apply(op);
+        fake_apply(op);
     else if (!error)
-        error = apply(op);
+        error = fake_apply(op);
     else if (error == -ETIMEDOUT && op->number % 2 == 0 && op->kind != FAKE_OPEN)
-        apply(op);
+        fake_apply(op);
     return error;
 }
 
@@ -646,7 +370,7 @@ static void close_function(struct hw_function *function, hw_done done, void *use
 {
     for (const struct fake_op *op = function->device->fake->first; op; op = op->next) {
         if (op->function == function && !is_device_operation(op->kind))
-            complain(function->device->fake, "closed during %s", names[op->kind]);
+            fake_complain(function->device->fake, "closed during %s", names[op->kind]);
     }
     push(function->device, function, FAKE_CLOSE, done, user);
 }
@@ -656,7 +380,7 @@ static void suspend_function(struct hw_function *function, const char *reason)
 {
     (void)reason;
     if (!function->open)
-        complain(function->device->fake, "VF %u suspended that is not open", function->index);
+        fake_complain(function->device->fake, "VF %u suspended that is not open", function->index);
     function->suspended = true;
     for (struct fake_op *op = function->device->fake->first; op; op = op->next) {
         if (op->function == function && op->kind >= FAKE_CREATE)
@@ -672,7 +396,7 @@ static void renew_function(struct hw_function *function, hw_done done, void *use
 static int device_fd(struct hw_function *function)
 {
     if (!function->open)
-        complain(function->device->fake, "device_fd of a function that is not open");
+        fake_complain(function->device->fake, "device_fd of a function that is not open");
     return 100 + (int)function->index;
 }
 

@@ -8,6 +8,8 @@ hold() { # USER NAMESPACE
   start_as_user "$1" tenant-verify --tenant "$1" --namespace "$2" --length 1048576 --mode write --hold >"/tmp/$1.out" 2>&1
 }
 lease_of() { admin "[.leases[] | select(.tenant == \"$1\")][0].name" list leases; }
+one_quarantined() { [ "$(vfs_in_state quarantined)" = 1 ]; }
+one_lease() { [ "$(admin .leases status)" = 1 ]; }
 said() { journalctl -q -u homid -o cat | grep -q -- "$1" || fail "the journal lacks: $1"; }
 
 start_as_user green tenant-verify --tenant green --namespace 3 --mode mixed --seconds 3600 --length 4194304 --json >/tmp/green.json
@@ -16,7 +18,7 @@ hold blue 2
 blue=$!
 wait_for 30 grep -q holding /tmp/blue.out
 homictl lease revoke "$(lease_of blue)" --grace 1s
-wait_for 20 eval '[ "$(vfs_in_state quarantined)" = 1 ]' || { homictl list vfs; fail 'the VF is not quarantined'; }
+wait_for 20 one_quarantined || { homictl list vfs; fail 'the VF is not quarantined'; }
 homictl list vfs
 kill -0 "$blue" || fail 'blue was to live on'
 number=$(admin '.virtualFunctions[] | select(.state == "quarantined").controllerId' list vfs)
@@ -26,7 +28,7 @@ said 'lease is being revoked .* uid=0: revoked by the operator: it is taken away
 said "lease lost .* pid=$blue uid=1001: revoked by the operator"
 kill -KILL "$blue"
 wait "$blue" 2>/dev/null || true
-wait_for 30 eval '[ "$(vfs_in_state ready)" = 3 ]' || { homictl list vfs; fail 'the VF did not come back'; }
+wait_for 30 all_vfs_ready 3 || { homictl list vfs; fail 'the VF did not come back'; }
 
 hold blue 2
 blue=$!
@@ -36,8 +38,8 @@ status=0
 { wait "$blue" || status=$?; } 2>/dev/null
 equal 'how blue ended' 137 "$status"
 homictl vf alloc --tenant blue --expires 1s
-wait_for 20 eval '[ "$(admin ".leases" status)" = 1 ]' || fail 'the reservation did not expire'
-wait_for 30 eval '[ "$(vfs_in_state ready)" = 3 ]' || { homictl list vfs; fail 'not every VF came back'; }
+wait_for 20 one_lease || fail 'the reservation did not expire'
+wait_for 30 all_vfs_ready 3 || { homictl list vfs; fail 'not every VF came back'; }
 kill -TERM "$green"
 wait "$green" || fail 'green saw an error or a miscompare'
 sound /tmp/green.json
