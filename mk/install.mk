@@ -2,6 +2,7 @@
 
 INSTALL ?= install
 CONFDIR := $(SYSCONFDIR)/homi
+DATADIR := $(PREFIX)/share/homi
 INCLUDEDIR ?= $(PREFIX)/include
 # Where the shells look for completions; zsh reads site-functions of its own prefix.
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
@@ -17,6 +18,7 @@ INSTALLED := $(SBINDIR)/homid $(SBINDIR)/homi-conformance $(BINDIR)/homictl $(BI
   $(foreach page,$(MANUALS),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
   $(addprefix $(UNITDIR)/,$(UNITS)) \
   $(BASHDIR)/homictl $(ZSHDIR)/_homictl \
+  $(DATADIR)/homid-lending.conf \
   $(SYSUSERSDIR)/homi.conf $(TMPFILESDIR)/homi.conf $(CATALOGDIR)/homi.catalog
 
 put = $(INSTALL) -D -m $(1) $(2) $(DESTDIR)$(3)
@@ -43,6 +45,7 @@ install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configurat
 	$(call put,644,systemd/homid-relay.socket,$(UNITDIR)/homid-relay.socket)
 	$(call put,644,systemd/homid.socket,$(UNITDIR)/homid.socket)
 	$(call put,644,systemd/homid-admin.socket,$(UNITDIR)/homid-admin.socket)
+	$(call put,644,systemd/homid-lending.conf,$(DATADIR)/homid-lending.conf)
 	$(call put,644,systemd/homi.sysusers,$(SYSUSERSDIR)/homi.conf)
 	$(call put,644,systemd/homi.tmpfiles,$(TMPFILESDIR)/homi.conf)
 	$(call put,644,systemd/homi.catalog,$(CATALOGDIR)/homi.catalog)

@@ -3,6 +3,7 @@
 # the namespace's, and at the end it is taken back from whoever holds it, who is named meanwhile or killed.
 # timeout: 180
 write_config
+allow_lending
 start_homid
 wait_for 30 all_vfs_ready || fail 'the VFs are not ready'
 

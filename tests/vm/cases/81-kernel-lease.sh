@@ -5,6 +5,7 @@
 write_config '' '
   { "name": "violet", "users": ["red"], "devices": ["ssd0"], "namespaces": [{ "device": "ssd0", "id": 4 }] }'
 sed -i '/"id": 5/s/, { "device": "ssd0", "id": 4 }//' /etc/homi/homid.conf # violet's, then, and not blue's
+allow_lending
 start_homid
 wait_for 30 all_vfs_ready || fail 'the VFs are not ready'
 lease_field() { admin ".leases[] | select(.name == \"$lease\") | .$1" list leases; }
