@@ -458,10 +458,15 @@ static enum function_state gone(struct function *function)
         lease_part_closed(function);
     function->release = false;
     if (!function->lease) {
-        if (function->lost || !manages_namespaces(function) || !function_has_attached(function))
+        if (function->lost || !manages_namespaces(function) || !function_has_attached(function)) {
             function_attachments_free(function);
-        else
+        } else {
             function->rejected = true;
+            /* The device was not there for a moment, which detaching says nothing of. */
+            if (!function->reason[0])
+                copy_text(function->reason, sizeof(function->reason),
+                          "a namespace could not be detached: the device was not there");
+        }
     }
     if (function->lost)
         return FS_ABSENT;

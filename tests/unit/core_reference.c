@@ -176,7 +176,9 @@ static void compare_lease(void *user, const struct core_lease_view *view)
         struct core_tenant_view *sum = &comparison->sums[i];
         if (strcmp(comparison->fixture->tenants[i].name, view->tenant) != 0)
             continue;
-        sum->functions += (unsigned)view->function_count;
+        /* One that ends may wait for whoever still has its functions open, but counts no more. */
+        if (strcmp(view->state, "ending") != 0)
+            sum->functions += (unsigned)view->function_count;
         for (size_t n = 0; n < view->holder_count; n++) {
             sum->regions += view->holders[n].regions;
             sum->queue_pairs += view->holders[n].queue_pairs;
