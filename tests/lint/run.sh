@@ -85,6 +85,7 @@ check 'manual pages'                               manual_pages
 check 'the manual leaves nothing out'              "$here/manual-complete.sh"
 check 'the manual shows the example as it is'      "$here/manual-example.sh"
 check 'systemd units'                              "$here/units.sh"
+check 'events have ids and catalog entries'        "$here/catalog.sh"
 check 'nothing left to be done' \
   none 'finish it, or open an issue' '\<(TOD[O]|FIXM[E]|XX[X]|HAC[K])\>' "${texts[@]}"
 check 'no addresses in scripts and makefiles' \
