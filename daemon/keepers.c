@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/pidfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
+
+#include "daemon/peer_identity.h"
 
 #define CGROUPS   "/sys/fs/cgroup"
 #define USERS     "user.slice" /* users' own managers have units of the same names */
@@ -116,10 +117,16 @@ static int find_unit(const char *unit, char **ret_events)
     return r;
 }
 
-static int open_process(struct entry *entry, pid_t pid)
+static int open_process(struct entry *entry, struct core_keeper *keeper)
 {
-    entry->fd = pidfd_open(pid, 0);
-    return entry->fd < 0 ? -errno : 0;
+    uint64_t start_time = keeper->start_time;
+    int r = start_time ? 0 : process_start_time(keeper->pid, &start_time);
+    if (r == 0)
+        entry->fd = r = process_again(keeper->pid, start_time);
+    if (r < 0)
+        return r;
+    keeper->start_time = start_time;
+    return 0;
 }
 
 static int open_unit(struct entry *entry, const char *unit)
@@ -134,7 +141,7 @@ static int open_unit(struct entry *entry, const char *unit)
     return populated(entry->events) ? 0 : -ESRCH;
 }
 
-int keepers_add(struct keepers *keepers, const char *lease, const struct core_keeper *keeper)
+int keepers_add(struct keepers *keepers, const char *lease, struct core_keeper *keeper)
 {
     const struct timeval look = {.tv_sec = LOOK_AT_S};
     struct entry *entry = calloc(1, sizeof *entry);
@@ -143,7 +150,7 @@ int keepers_add(struct keepers *keepers, const char *lease, const struct core_ke
     entry->keepers = keepers;
     entry->fd = -1;
     snprintf(entry->lease, sizeof entry->lease, "%s", lease);
-    int r = keeper->pid ? open_process(entry, keeper->pid) : open_unit(entry, keeper->unit);
+    int r = keeper->pid ? open_process(entry, keeper) : open_unit(entry, keeper->unit);
     if (r == 0) {
         entry->event = event_new(keepers->base, entry->fd, EV_READ | EV_PERSIST, on_event, entry);
         if (!entry->event || event_add(entry->event, entry->events ? &look : NULL) < 0)

@@ -15,8 +15,11 @@ typedef void (*keeper_ended)(void *user, const char *lease);
 
 int keepers_new(struct event_base *base, keeper_ended ended, void *user, struct keepers **ret_keepers);
 void keepers_free(struct keepers *keepers); /* NULL-safe */
-/* -ESRCH: there is no such process, or no such unit with a process in it; or another negative errno. */
-int keepers_add(struct keepers *keepers, const char *lease, const struct core_keeper *keeper);
+/*
+ * -ESRCH: there is no such process, or no such unit with a process in it; or another negative errno. A
+ * process whose start time is given must be the one that began then; otherwise that is noted.
+ */
+int keepers_add(struct keepers *keepers, const char *lease, struct core_keeper *keeper);
 void keepers_remove(struct keepers *keepers, const char *lease);
 
 #endif

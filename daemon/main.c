@@ -103,7 +103,7 @@ static void on_event(void *user, const struct core_event *event)
         server_event(daemon->server, event);
 }
 
-static int on_keep(void *user, const char *lease, const struct core_keeper *keeper)
+static int on_keep(void *user, const char *lease, struct core_keeper *keeper)
 {
     struct daemon *daemon = user;
     return keepers_add(daemon->keepers, lease, keeper);
@@ -257,6 +257,7 @@ static void on_restored(void *user)
 {
     struct daemon *daemon = user;
     core_restore_end(daemon->core);
+    server_settled(daemon->server);
     core_start(daemon->core);
     daemon->started = true;
     loop_changed(daemon->loop);

@@ -379,9 +379,6 @@ int server_new(const struct server_options *options, struct server **ret_server)
     server->api.config = &options->config->core;
     server->api.container_directory = options->config->container_directory;
     server->api.tenant_socket = options->config->tenant_socket;
-    /* Of leases that outlive homid the descriptions do too. */
-    if (!options->state)
-        container_device_clear(options->config->container_directory);
     server->api.started = loop_now();
     int r = api_context_init(&server->api);
     if (r == 0)
@@ -434,6 +431,11 @@ void server_free(struct server *server)
     metrics_free(server->api.metrics);
     api_context_clear(&server->api);
     free(server);
+}
+
+void server_settled(struct server *server)
+{
+    container_device_clear(server->api.container_directory, server->api.core);
 }
 
 void server_event(struct server *server, const struct core_event *event)

@@ -50,6 +50,8 @@ void server_free(struct server *server); /* NULL-safe; ends every connection */
  */
 void server_restore(struct server *server);
 void server_resume(struct server *server);
+/* The core knows by now which leases of an earlier homid stand. */
+void server_settled(struct server *server);
 void server_call_begun(struct server *server, uint32_t connection); /* as core_archive.begun */
 
 void server_event(struct server *server, const struct core_event *event); /* tells those who monitor */

@@ -126,12 +126,29 @@ void container_device_remove(const char *directory, const char *lease)
     unlink(path);
 }
 
-void container_device_clear(const char *directory)
+struct search {
+    const char *file;
+    bool found;
+};
+
+static void compare(void *user, const struct core_lease_view *view)
+{
+    struct search *search = user;
+    char file[NAME_MAX + 1];
+    snprintf(file, sizeof file, PREFIX "%s" SUFFIX, view->name);
+    search->found = search->found || strcmp(file, search->file) == 0;
+}
+
+void container_device_clear(const char *directory, struct core *core)
 {
     struct dirent *entry;
     DIR *files = opendir(directory);
     while (files && (entry = readdir(files))) {
-        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0)
+        struct search search = {.file = entry->d_name};
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+            continue;
+        core_each_lease(core, compare, &search);
+        if (!search.found)
             unlinkat(dirfd(files), entry->d_name, 0);
     }
     if (files)

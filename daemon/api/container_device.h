@@ -21,7 +21,7 @@ struct container_device {
 int container_device_write(const char *directory, const struct container_device *device,
                            char ret_name[CONTAINER_NAME_BYTES]);
 void container_device_remove(const char *directory, const char *lease);
-/* Removes what an earlier homid left. */
-void container_device_clear(const char *directory);
+/* Removes what an earlier homid left of leases that do not stand any more. */
+void container_device_clear(const char *directory, struct core *core);
 
 #endif

@@ -115,6 +115,7 @@ struct core_event {
 /* Whose end ends a lease: a process, a systemd unit (or neither: pid 0 and an empty name). */
 struct core_keeper {
     pid_t pid;
+    uint64_t start_time; /* of the process, 0: not known yet; with it a number used again is told apart */
     char unit[CORE_NAME_BYTES];
 };
 
@@ -152,8 +153,8 @@ struct core_listener {
                   uint64_t at); /* call core_tick at this time; UINT64_MAX: no need. Replaces the last one */
     void (*event)(void *user, const struct core_event *event);
     /* Calls core_keeper_ended(lease) once the keeper has ended, never from within. -ESRCH: there is none. */
-    int (*keep)(void *user, const char *lease, const struct core_keeper *keeper);
-    void (*forget_keeper)(void *user, const char *lease); /* the lease is over */
+    int (*keep)(void *user, const char *lease, struct core_keeper *keeper); /* notes its start time */
+    void (*forget_keeper)(void *user, const char *lease);                   /* the lease is over */
     /* A step of a function's life cycle ended; operation is a constant. Called from within the core. NULL:
      * nobody counts. */
     void (*step)(void *user, const char *operation, bool failed, uint64_t milliseconds);

@@ -155,6 +155,7 @@ void record_lease(struct lease *lease)
                                   .part_count = (uint8_t)lease->part_count,
                                   .user = lease->user,
                                   .keeper_pid = lease->keeper.pid,
+                                  .keeper_start_time = lease->keeper.start_time,
                                   .kind = (uint8_t)lease->kind,
                                   .kill = lease->kill};
 

@@ -54,6 +54,7 @@ struct record_lease {
     int32_t keeper_pid;
     char keeper_unit[CORE_NAME_BYTES];
     uint8_t kind, kill, padding[6];
+    uint64_t keeper_start_time;
 };
 
 struct record_holder {

@@ -173,6 +173,7 @@ static void restore_lease(struct core *core, uint32_t number, const struct recor
     lease->user = record->user;
     lease->kill = record->kill;
     lease->keeper.pid = record->keeper_pid;
+    lease->keeper.start_time = record->keeper_start_time;
     copy_text(lease->keeper.unit, sizeof(lease->keeper.unit), record->keeper_unit);
     lease->part_count = record->part_count <= PARTS_MAX ? record->part_count : PARTS_MAX;
     take_parts(lease);

@@ -107,7 +107,7 @@ static void on_changed(void *user)
     (void)user;
 }
 
-static int on_keep(void *user, const char *lease, const struct core_keeper *keeper)
+static int on_keep(void *user, const char *lease, struct core_keeper *keeper)
 {
     struct fixture *fixture = user;
 

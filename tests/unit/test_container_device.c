@@ -19,8 +19,20 @@ static struct core_grant grant = {
     .lease = "lease-1", .user = 1001, .functions = &function, .function_count = 1};
 static struct container_device device = {.grant = &grant, .tenant_socket = "/tmp/tenant.sock"};
 
+/* The only lease that stands; NULL: none does. */
+static const char *stands;
+
+void core_each_lease(struct core *core, void (*each)(void *user, const struct core_lease_view *view),
+                     void *user)
+{
+    (void)core;
+    if (stands)
+        each(user, &(struct core_lease_view){.name = stands});
+}
+
 static void set_up(void)
 {
+    stands = NULL;
     strcpy(directory, "/tmp/homi-cdi-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/homi-lease-1.json", directory);
@@ -41,7 +53,8 @@ static unsigned files(void)
 static void tear_down(void)
 {
     chmod(directory, 0700);
-    container_device_clear(directory);
+    stands = NULL;
+    container_device_clear(directory, NULL);
     ck_assert_uint_eq(files(), 0);
     rmdir(directory);
 }
@@ -99,9 +112,25 @@ START_TEST(what_others_put_there_stays)
     snprintf(other, sizeof other, "%s/nvidia.json", directory);
     fclose(fopen(other, "w"));
     ck_assert_int_eq(container_device_write(directory, &device, name), 0);
-    container_device_clear(directory);
+    container_device_clear(directory, NULL);
     ck_assert_uint_eq(files(), 1);
     unlink(other);
+}
+END_TEST
+
+START_TEST(the_description_of_a_lease_that_stands_stays)
+{
+    char left[64];
+    snprintf(left, sizeof left, "%s/homi-lease-1.unfinished", directory);
+    ck_assert_int_eq(container_device_write(directory, &device, name), 0);
+    fclose(fopen(left, "w"));
+    stands = "lease-1";
+    container_device_clear(directory, NULL);
+    ck_assert_uint_eq(files(), 1);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    stands = "lease-11";
+    container_device_clear(directory, NULL);
+    ck_assert_uint_eq(files(), 0);
 }
 END_TEST
 
@@ -114,6 +143,7 @@ int main(void)
     tcase_add_test(tcase, a_lease_of_queues_has_the_socket);
     tcase_add_test(tcase, a_link_is_not_followed_and_nothing_half_is_left);
     tcase_add_test(tcase, what_others_put_there_stays);
+    tcase_add_test(tcase, the_description_of_a_lease_that_stands_stays);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

@@ -98,6 +98,21 @@ START_TEST(what_is_not_there_is_no_keeper)
 }
 END_TEST
 
+START_TEST(a_number_that_was_used_again_is_another_process)
+{
+    struct core_keeper keeper = {.pid = getpid()};
+    ck_assert_int_eq(keepers_add(keepers, "lease-1", &keeper), 0);
+    ck_assert_uint_ne(keeper.start_time, 0);
+    keepers_remove(keepers, "lease-1");
+    ck_assert_int_eq(keepers_add(keepers, "lease-1", &keeper), 0); /* a homid that took over finds it again */
+    keepers_remove(keepers, "lease-1");
+    unsigned before = open_fds();
+    keeper.start_time--;
+    ck_assert_int_eq(keepers_add(keepers, "lease-1", &keeper), -ESRCH);
+    ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("keepers");
@@ -106,6 +121,7 @@ int main(void)
     tcase_add_test(tcase, a_process_that_ends_is_told_once);
     tcase_add_test(tcase, what_is_forgotten_is_not_told);
     tcase_add_test(tcase, what_is_not_there_is_no_keeper);
+    tcase_add_test(tcase, a_number_that_was_used_again_is_another_process);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

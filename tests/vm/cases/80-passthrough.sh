@@ -7,7 +7,7 @@ start_homid
 wait_for 30 all_vfs_ready || fail 'the VFs are not ready'
 
 # lend OPTION…: sets lease, address and node.
-lend() { read -r lease address node < <(homictl vf alloc --tenant blue --device ssd0 --namespace 2 --passthrough "$@"); }
+lend() { read -r lease address node _ < <(homictl vf alloc --tenant blue --device ssd0 --namespace 2 --passthrough "$@"); }
 plain() { local user=$1; shift; as_user "$user" vfio-plain "$node" "$address" "$@"; }
 hold() { start_as_user blue vfio-plain "$node" "$address" 2 hold >/tmp/holding; holder=$!; wait_for 20 grep -q holding /tmp/holding; }
 lease_field() { admin ".leases[] | select(.name == \"$lease\") | .$1" list leases; }
@@ -61,6 +61,22 @@ lend --unit vm.service
 equal 'keeper' vm.service "$(lease_field keeper.unit)"
 systemctl stop vm.service
 wait_for 20 gone || fail 'the lease did not end with its unit'
+
+# It outlives homid: the user drives on, the node and the description stay, and the lease still ends with its process.
+sleep 1000 & keeper=$!
+lend --pid "$keeper" --kill --container
+touch /run/cdi/homi-lease-999.json # as a homid that was killed at the wrong moment leaves behind
+hold
+kill -KILL "$(homid_pid)"
+wait_for 30 systemctl is-active --quiet homid
+wait_for 30 [ ! -e /run/cdi/homi-lease-999.json ] || fail 'the description of no lease was left'
+equal 'state after the restart' active "$(lease_field state)"
+equal 'owner of the node after the restart' blue "$(stat -c %U "$node")"
+[ -e "/run/cdi/homi-$lease.json" ] || fail 'the description did not outlive homid'
+kill -0 "$holder" || fail 'the holder did not outlive homid'
+kill "$keeper"
+wait_for 20 gone || fail 'after the restart the lease did not end with its process'
+wait "$holder" || true
 
 # Trust, users, and what contradicts itself.
 refused_with 'amber .*is not trusted' homictl vf alloc --tenant amber --passthrough
