@@ -30,6 +30,7 @@ struct config {
     char *container_directory;          /* of the Container Device Interface */
     bool admin_group_known;
     gid_t admin_group;
+    uid_t overflow_uid; /* what the kernel calls users that it has no number for: nobody's */
     char *model; /* specification of the software SSD (a path, or "": the default one); NULL: hardware */
     uint16_t
         relay_cores[HW_RELAY_CORES_MAX]; /* that the doorbell relay polls on; none: wherever there is room */

@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "daemon/config_schema.h"
+#include "daemon/peer_identity.h"
 
 struct build {
     const struct config_files *files;
@@ -70,6 +71,16 @@ static int resolve_group(const char *name, uint32_t *ret_id)
     return 0;
 }
 
+/* Ids that the kernel shows for whoever it has no number for would let anybody in. */
+static int check_id(struct build *build, const struct config_place *place, uint32_t id, bool user)
+{
+    if (id != (user ? build->config->overflow_uid : overflow_gid()))
+        return 0;
+    return config_fail(build->files, place, build->error,
+                       "id %u is what the kernel calls every %s that it has no number for", id,
+                       user ? "user" : "group");
+}
+
 /* A list of users or groups. uid_t and gid_t are both 32 bits wide on Linux. */
 static int build_accounts(struct build *build, json_object *array, const struct config_place *place,
                           int (*resolve)(const char *name, uint32_t *ret_id), uint32_t **ret_ids,
@@ -91,6 +102,9 @@ static int build_accounts(struct build *build, json_object *array, const struct 
             if (ids[j] == ids[i])
                 return config_fail(build->files, &at, build->error, "id %u is there twice", ids[i]);
         }
+        int r = check_id(build, &at, ids[i], resolve == resolve_user);
+        if (r < 0)
+            return r;
         *ret_count = i + 1;
     }
     return 0;
@@ -295,19 +309,19 @@ static int build_admin_group(struct build *build, json_object *value)
 {
     struct config *config = build->config;
     const char *name = value ? json_object_get_string(value) : "homi";
+    struct config_place at = top_place("adminGroup");
     uint32_t id = 0;
     config->admin_group_known = true;
     if (value && json_object_is_type(value, json_type_int)) {
         id = (uint32_t)json_object_get_int64(value);
     } else if (resolve_group(name, &id) < 0) {
-        struct config_place at = top_place("adminGroup");
         if (value)
             return config_fail(build->files, &at, build->error, "there is no group \"%s\" on this system",
                                name);
         config->admin_group_known = false;
     }
     config->admin_group = id;
-    return 0;
+    return check_id(build, &at, id, false);
 }
 
 static int level_of(const char *name)
@@ -367,6 +381,7 @@ int config_build(const struct config_files *files, json_object *merged, struct c
     config->limits.monitors_per_uid = number(limits, "monitorsPerUid", 32);
     config->core.retry_seconds = number(merged, "retrySeconds", 10);
     config->core.wait_milliseconds_max = number(merged, "waitMillisecondsMax", 60000);
+    config->overflow_uid = overflow_uid();
     config->log_level = level_of(level ? json_object_get_string(level) : NULL);
     int r = text(merged, "tenantSocket", "/run/homi/tenant.sock", &config->tenant_socket);
     if (r == 0)

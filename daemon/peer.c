@@ -57,11 +57,17 @@ static int refuse(struct peer *peer)
 {
     char error[64];
     json_object *parameters = json_object_new_object();
-    snprintf(error, sizeof error, "io.homi.%s.QuotaExceeded",
-             peer->session.kind == API_ADMIN ? "Admin" : "Tenant");
-    json_object_object_add(parameters, "quota", json_object_new_string("connections"));
-    json_object_object_add(parameters, "limit", json_object_new_int64(peer->limit));
-    json_object_object_add(parameters, "used", json_object_new_int64(peer->limit));
+    snprintf(error, sizeof error, "io.homi.%s.%s", peer->session.kind == API_ADMIN ? "Admin" : "Tenant",
+             peer->limit ? "QuotaExceeded" : "CallerUnknown");
+    if (peer->limit) {
+        json_object_object_add(parameters, "quota", json_object_new_string("connections"));
+        json_object_object_add(parameters, "limit", json_object_new_int64(peer->limit));
+        json_object_object_add(parameters, "used", json_object_new_int64(peer->limit));
+    } else {
+        const struct core_peer caller = {.pid = peer->session.pid, .uid = peer->session.uid};
+        const char *unknown = peer_unknown(&caller, caller.uid);
+        json_object_object_add(parameters, "unknown", json_object_new_string(unknown));
+    }
     int r = varlink_service_error(peer->shared->api->services[peer->session.kind], peer->session.connection,
                                   error, parameters);
     json_object_put(parameters);

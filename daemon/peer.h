@@ -52,7 +52,7 @@ struct peer {
     short interest;
     bool serving;    /* within peer_serve, which looks after output itself */
     bool ending;     /* end of stream, violation, or refused: ends when its output is out */
-    unsigned limit;  /* of a refused one: what the error says */
+    unsigned limit;  /* of a refused one: what the error says; 0: that nobody knows who it is */
     uint16_t left;   /* bytes of the call under way that are in the socket still */
     int64_t call_id; /* its number; 0: it has none */
     bool taken;      /* one was taken out of the connection and is not settled yet */
@@ -65,8 +65,9 @@ struct peer {
 TAILQ_HEAD(peer_list, peer);
 
 /*
- * Takes over fd and *list membership. account NULL: the connection is over `limit`, and its first call is
- * refused. Returns 0 and the peer in the list, or a negative errno: then fd is closed.
+ * Takes over fd and *list membership. account NULL: the connection is over `limit`, or (0) of a peer that
+ * nobody knows, and its first call is refused. Returns 0 and the peer in the list, or a negative errno: then
+ * fd is closed.
  */
 int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum api_kind kind,
              struct peer_account *account, unsigned limit, const struct core_peer *credentials,

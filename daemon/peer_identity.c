@@ -14,6 +14,8 @@
 #define SO_PEERPIDFD 77 /* since Linux 6.5 */
 #endif
 
+#define OVERFLOW_ID 65534 /* the kernel's default */
+
 int peer_credentials(int fd, struct core_peer *ret_peer)
 {
     struct ucred credentials;
@@ -40,6 +42,35 @@ int peer_groups(int fd, gid_t **ret_groups, size_t *ret_count)
         if (errno != ERANGE) /* which says how much is needed */
             return -errno;
     }
+}
+
+static uint32_t overflow_id(const char *path)
+{
+    unsigned id = OVERFLOW_ID;
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "%u", &id) != 1)
+            id = OVERFLOW_ID;
+        fclose(file);
+    }
+    return id;
+}
+
+uid_t overflow_uid(void)
+{
+    return overflow_id("/proc/sys/kernel/overflowuid");
+}
+
+gid_t overflow_gid(void)
+{
+    return overflow_id("/proc/sys/kernel/overflowgid");
+}
+
+const char *peer_unknown(const struct core_peer *peer, uid_t overflow)
+{
+    if (peer->pid <= 0)
+        return "process";
+    return peer->uid == overflow ? "user" : NULL;
 }
 
 /* Whether a process still runs as a user, by any of its four user ids. */

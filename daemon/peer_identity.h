@@ -11,6 +11,15 @@ int peer_credentials(int fd, struct core_peer *ret_peer);
 int peer_groups(int fd, gid_t **ret_groups, size_t *ret_count);
 
 /*
+ * The ids that the kernel shows in place of those that have no number in the reader's user namespace: whoever
+ * has one of them may be anybody.
+ */
+uid_t overflow_uid(void);
+gid_t overflow_gid(void);
+/* "user" or "process", when homid's namespaces have no number for the peer's; NULL: both are known. */
+const char *peer_unknown(const struct core_peer *peer, uid_t overflow);
+
+/*
  * A pidfd of the process that connected, or -ESRCH when that is gone, or another negative errno. Exact with
  * SO_PEERPIDFD (Linux 6.5). Before, the process that has the number now is taken if it runs as the same user:
  * a number that was used again by the same user between connect and accept is not told apart, and then the

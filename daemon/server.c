@@ -138,13 +138,20 @@ static unsigned broken_limit(const struct server *server, int kind, const struct
     return 0;
 }
 
+/* limit 0: nobody knows who it is. */
 static int admit_refused(struct server *server, int fd, int kind, unsigned limit,
                          const struct core_peer *credentials)
 {
     const struct log_fields fields = {.pid = credentials->pid, .uid = credentials->uid};
-    log_write(server->options.log, LOG_NOTICE, &fields,
-              "connection of pid %d, uid %u refused: there are %u, which is the limit", (int)credentials->pid,
-              (unsigned)credentials->uid, limit);
+    if (limit)
+        log_write(server->options.log, LOG_NOTICE, &fields,
+                  "connection of pid %d, uid %u refused: there are %u, which is the limit",
+                  (int)credentials->pid, (unsigned)credentials->uid, limit);
+    else
+        log_write(server->options.log, LOG_NOTICE, &fields,
+                  "connection of pid %d, uid %u refused: its %s has no number in the namespaces of homid",
+                  (int)credentials->pid, (unsigned)credentials->uid,
+                  peer_unknown(credentials, credentials->uid));
     if (server->refused_count == SERVER_REFUSED_MAX)
         peer_end(TAILQ_FIRST(&server->refused), NULL);
     int r =
@@ -159,6 +166,8 @@ static int admit(struct server *server, int fd, int kind)
     struct core_peer credentials;
     int r = peer_credentials(fd, &credentials);
     struct peer_account *account = NULL;
+    if (r == 0 && peer_unknown(&credentials, server->options.config->overflow_uid))
+        return admit_refused(server, fd, kind, 0, &credentials);
     if (r == 0)
         account = kind == API_ADMIN ? &server->operators : account_of(server, credentials.uid);
     if (!account) {

@@ -13,6 +13,8 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
+    {"CallerUnknown", "homid cannot tell who you are: its namespaces have no number for your {unknown}",
+     "run homictl in the namespaces that homid runs in"},
     {"UnknownTenant", "the configuration has no tenant {tenant}", "see `homictl list tenants`"},
     {"UnknownDevice", "the configuration has no device {device}", "see `homictl list devices`"},
     {"UnknownNamespace", "{device} has no namespace {namespace}", "see `homictl list namespaces`"},

@@ -16,6 +16,7 @@ struct refusal {
 static const struct refusal refusals[] = {
     {HOMI_REFUSED_PARAMETER, VARLINK "InvalidParameter", "a parameter is not valid"},
     {HOMI_REFUSED_PERMISSION, VARLINK "PermissionDenied", "the caller may not do this"},
+    {HOMI_REFUSED_CALLER_UNKNOWN, TENANT "CallerUnknown", "homid cannot tell who the caller is"},
     {HOMI_REFUSED_TENANT_NOT_PERMITTED, TENANT "TenantNotPermitted",
      "the caller may not act for this tenant"},
     {HOMI_REFUSED_TENANT_AMBIGUOUS, TENANT "TenantAmbiguous",

@@ -46,6 +46,7 @@ static inline void serve_in_folder(struct core *served)
     config.tenant_socket = paths[0];
     config.admin_socket = paths[1];
     config.container_directory = folder;
+    config.overflow_uid = 65534;
     config.admin_group_known = true;
     config.admin_group = getegid();
     ck_assert_int_eq(sockets_open(&config, &quiet, NULL, &sockets), 0);

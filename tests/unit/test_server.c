@@ -13,7 +13,7 @@
 #include "proto/interfaces.h"
 #include "tests/unit/scripted_core.h"
 
-#define NOBODY 65534
+#define NOBODY 12345
 
 /* ---- who may call ---- */
 

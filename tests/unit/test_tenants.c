@@ -11,7 +11,7 @@
 #include "tests/unit/fake_backend.h"
 #include "tests/unit/served.h"
 
-#define OTHER_UID 65534
+#define OTHER_UID 12345
 
 static struct fake fake;
 static struct core *core;
