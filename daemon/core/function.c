@@ -224,6 +224,7 @@ static void enter(struct function *function, enum function_state next)
         restored(function);
         break;
     case FS_ATTACHING: restored(function); break;
+    case FS_DETACHING: function->detach_tried = true; break;
     case FS_LENT:
     case FS_LEASED: function->failures = 0; /* fall through */
     case FS_READY:

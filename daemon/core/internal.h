@@ -155,16 +155,17 @@ struct function {
     enum function_state state;
     bool stepping; /* the operation of its state is under way */
     uint64_t step_began;
-    bool queued;    /* waits for its turn at the device */
-    bool free;      /* in the device's list of free functions */
-    bool failed;    /* the controller does not answer any more: only closing helps */
-    bool drop;      /* to be drained and closed */
-    bool release;   /* its lease is over: the namespaces go too */
-    bool lost;      /* the device went from under it */
-    bool rejected;  /* opened, but not to be used: quarantined for `reason` once it is closed */
-    bool on_loan;   /* a user owns its device nodes, or is about to */
-    bool restoring; /* on its way back to where an earlier homid had it */
-    bool secondary; /* list-secondary knows it */
+    bool queued;       /* waits for its turn at the device */
+    bool free;         /* in the device's list of free functions */
+    bool failed;       /* the controller does not answer any more: only closing helps */
+    bool drop;         /* to be drained and closed */
+    bool release;      /* its lease is over: the namespaces go too */
+    bool detach_tried; /* since it was released */
+    bool lost;         /* the device went from under it */
+    bool rejected;     /* opened, but not to be used: quarantined for `reason` once it is closed */
+    bool on_loan;      /* a user owns its device nodes, or is about to */
+    bool restoring;    /* on its way back to where an earlier homid had it */
+    bool secondary;    /* list-secondary knows it */
     bool bound, lent /* a process may hold its descriptor */, held /* one does */, not_viable;
     TAILQ_ENTRY(function) turn_link, free_link;
     uint16_t controller_id;

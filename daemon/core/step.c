@@ -454,6 +454,10 @@ static enum function_state gone(struct function *function)
     function_loan_over(function);
     forget(function);
     function->failed = function->drop = false;
+    /* Its lease ended while it was being closed for the next process of that. */
+    if (function->release && !function->detach_tried && detaches(function))
+        return FS_DETACHING;
+    function->detach_tried = false;
     if (function->release && function->lease)
         lease_part_closed(function);
     function->release = false;

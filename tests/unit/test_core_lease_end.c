@@ -111,6 +111,25 @@ START_TEST(joining_while_a_reservation_is_cleaned)
 }
 END_TEST
 
+/* However far the cleaning behind its last process has come, the namespaces go too. */
+START_TEST(a_reservation_freed_while_it_is_cleaned)
+{
+    for (unsigned steps = 0; steps < 6; steps++) {
+        struct core_client *client = fixture_client(&fixture, BLUE);
+        reserve(&answer);
+        attach_now(&fixture, client, (struct core_attach_request){.lease = answer.lease}, &second);
+        core_client_gone(client);
+        for (unsigned i = 0; i < steps; i++)
+            fake_step(&fixture.fake);
+        free_lease(answer.lease, false, 0);
+        fixture_settle(&fixture);
+        ck_assert_str_eq(function_reason(&fixture, 0, 0), "");
+        ck_assert_str_eq(function_state(&fixture, 0, 0), "ready");
+        check_clean(&fixture);
+    }
+}
+END_TEST
+
 START_TEST(a_reservation_freed_while_its_function_is_opened_again)
 {
     struct core_client *client = fixture_client(&fixture, BLUE);
@@ -312,6 +331,7 @@ int main(void)
     tcase_add_test(tcase, a_reservation_stands_until_it_is_freed);
     tcase_add_test(tcase, a_reservation_that_is_held);
     tcase_add_test(tcase, joining_while_a_reservation_is_cleaned);
+    tcase_add_test(tcase, a_reservation_freed_while_it_is_cleaned);
     tcase_add_test(tcase, a_reservation_freed_while_its_function_is_opened_again);
     tcase_add_test(tcase, memory_given_back_while_it_is_mapped_on_another_device);
     tcase_add_test(tcase, a_reservation_outlives_a_failure);
