@@ -16,11 +16,13 @@
 
 /* What the server allows, whoever connects. */
 struct config_limits {
-    unsigned connections;         /* on the tenants' socket */
-    unsigned connections_per_uid; /* of these, by one user */
-    unsigned admin_connections;   /* on the operator's socket */
-    unsigned monitors;            /* Monitor calls under way on each socket */
-    unsigned monitors_per_uid;    /* of these on the tenants' socket, by one user */
+    unsigned connections;           /* on the tenants' socket */
+    unsigned connections_per_uid;   /* of these, by one user */
+    unsigned connections_per_lease; /* of all, by the socket of one lease */
+    unsigned lease_sockets;         /* leases that have one */
+    unsigned admin_connections;     /* on the operator's socket */
+    unsigned monitors;              /* Monitor calls under way on each socket */
+    unsigned monitors_per_uid;      /* of these on the tenants' socket, by one user */
 };
 
 struct config {

@@ -376,6 +376,8 @@ int config_build(const struct config_files *files, json_object *merged, struct c
     json_object *limits = member(merged, "limits"), *level = member(merged, "logLevel");
     config->limits.connections = number(limits, "connections", 4096);
     config->limits.connections_per_uid = number(limits, "connectionsPerUid", 256);
+    config->limits.connections_per_lease = number(limits, "connectionsPerLease", 64);
+    config->limits.lease_sockets = number(limits, "leaseSockets", 64);
     config->limits.admin_connections = number(limits, "adminConnections", 64);
     config->limits.monitors = number(limits, "monitors", 64);
     config->limits.monitors_per_uid = number(limits, "monitorsPerUid", 32);

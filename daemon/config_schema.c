@@ -74,6 +74,8 @@ static const struct key tenant_keys[] = {
 static const struct key limit_keys[] = {
     {.name = "connections", .kind = KIND_NUMBER, .minimum = 1, .maximum = 100000},
     {.name = "connectionsPerUid", .kind = KIND_NUMBER, .minimum = 1, .maximum = 100000},
+    {.name = "connectionsPerLease", .kind = KIND_NUMBER, .minimum = 1, .maximum = 100000},
+    {.name = "leaseSockets", .kind = KIND_NUMBER, .minimum = 0, .maximum = CORE_LEASES_MAX},
     {.name = "adminConnections", .kind = KIND_NUMBER, .minimum = 1, .maximum = 10000},
     {.name = "monitors", .kind = KIND_NUMBER, .minimum = 0, .maximum = 10000},
     {.name = "monitorsPerUid", .kind = KIND_NUMBER, .minimum = 0, .maximum = 10000},

@@ -4,9 +4,10 @@
  * core and the server.
  *
  * Names in the store: "state", the memfd of the records; "cN", the socket of the connection with record N;
- * "fN-K", descriptor K (in the backend's order) of the function with record N; and the listening sockets
- * "tenant" and "admin", which the service manager hands in as well. Whatever else is there belongs to nobody
- * and is let go before anything is opened, since it may keep a virtual function open.
+ * "lN", that of the lease's socket with record N; "fN-K", descriptor K (in the backend's order) of the
+ * function with record N; and the listening sockets "tenant" and "admin", which the service manager hands in
+ * as well. Whatever else is there belongs to nobody and is let go before anything is opened, since it may
+ * keep a virtual function open.
  *
  * A state that cannot be read is kept aside: nothing is taken out of the store, nothing is put there, and no
  * device is touched, until a homid comes that can read it, or the unit is stopped.
@@ -43,7 +44,7 @@ void kept_restore(struct kept *kept, struct core *core, struct hw_backend *backe
 /* All was given back: the next homid begins anew. */
 void kept_end(struct kept *kept);
 
-/* How many descriptors may have to be kept, connections not included. */
+/* How many descriptors may have to be kept, connections and leases' sockets not included. */
 unsigned kept_needed(const struct core_config *config);
 
 #endif

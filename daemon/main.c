@@ -193,7 +193,7 @@ static void on_signal(void *user, int number)
 static void raise_descriptor_limit(const struct daemon *daemon)
 {
     const struct config_limits *limits = &daemon->config->limits;
-    rlim_t needed = 2 * (rlim_t)limits->connections + limits->admin_connections +
+    rlim_t needed = 2 * (rlim_t)limits->connections + limits->admin_connections + limits->lease_sockets +
                     kept_needed(&daemon->config->core) + FDS_OF_MACHINE;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -257,7 +257,8 @@ static void on_restored(void *user)
 {
     struct daemon *daemon = user;
     core_restore_end(daemon->core);
-    server_settled(daemon->server);
+    if (!kept_aside(daemon->kept))
+        server_settled(daemon->server);
     core_start(daemon->core);
     daemon->started = true;
     loop_changed(daemon->loop);
@@ -275,18 +276,20 @@ static void on_patience(evutil_socket_t fd, short what, void *user)
 static int check_store(struct daemon *daemon)
 {
     struct config_limits *limits = &daemon->config->limits;
-    unsigned limit = fdstore_limit(kept_store(daemon->kept)), needed = kept_needed(&daemon->config->core);
+    unsigned limit = fdstore_limit(kept_store(daemon->kept));
+    unsigned needed = kept_needed(&daemon->config->core) + limits->lease_sockets + limits->admin_connections;
     if (limit == 0)
         return 0;
-    if (needed + limits->admin_connections >= limit) {
-        log_write(&daemon->log, LOG_ERR, NULL,
-                  "the virtual functions and %u operators' connections need %u descriptors to be kept, and "
-                  "FileDescriptorStoreMax= and the length of their names allow %u",
-                  limits->admin_connections, needed + limits->admin_connections, limit);
+    if (needed >= limit) {
+        log_write(
+            &daemon->log, LOG_ERR, NULL,
+            "the virtual functions, %u leases' sockets and %u operators' connections need %u "
+            "descriptors to be kept, and FileDescriptorStoreMax= and the length of their names allow %u",
+            limits->lease_sockets, limits->admin_connections, needed, limit);
         return -E2BIG;
     }
-    if (limits->connections > limit - needed - limits->admin_connections) {
-        limits->connections = limit - needed - limits->admin_connections;
+    if (limits->connections > limit - needed) {
+        limits->connections = limit - needed;
         log_write(&daemon->log, LOG_WARNING, NULL,
                   "only %u connections are served (limits.connections): so many can be kept when homid ends",
                   limits->connections);

@@ -47,6 +47,7 @@ static int introduce(struct peer *peer)
         r = peer_groups(peer->fd, &groups, &credentials.group_count);
     credentials.groups = groups;
     credentials.connection = peer_connection(peer);
+    credentials.lease = peer->account->lease[0] ? peer->account->lease : NULL;
     if (r == 0)
         r = core_client_new(session->context->core, &credentials, session, &session->client);
     free(groups);

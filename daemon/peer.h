@@ -9,7 +9,6 @@
 struct event;
 struct event_base;
 struct fdstore;
-struct peer_account;
 struct state;
 
 #define PEER_RECORD 64 /* the kind of a connection's record, among those of the core */
@@ -25,7 +24,16 @@ struct peer_record {
     uint8_t begun;    /* and took something away before */
     uint8_t unsure;   /* what the peer has seen cannot be told if homid ends now */
     uint8_t reserved[4];
-    char request[72]; /* how that call is known again: its number, or its requestId */
+    char request[72];            /* how that call is known again: its number, or its requestId */
+    char lease[CORE_NAME_BYTES]; /* by whose socket it came; empty: by the tenants' or the operator's */
+};
+
+/* Whose connections are counted together: a user's, those by the socket of a lease, the operators'. */
+struct peer_account {
+    TAILQ_ENTRY(peer_account) entry;
+    char lease[CORE_NAME_BYTES]; /* empty: not by a lease's socket */
+    uid_t uid;
+    unsigned connections;
 };
 
 /* What the peers of a server share. */

@@ -28,6 +28,8 @@ void peer_keep(struct peer *peer)
     struct peer_record record = {.pid = peer->session.pid, .kind = peer->session.kind, .answered = 1};
     char name[FDSTORE_NAME_MAX + 1];
 
+    if (peer->account)
+        memcpy(record.lease, peer->account->lease, sizeof record.lease);
     if (!shared->state || !peer->account || process_start_time(record.pid, &record.start_time) < 0 ||
         state_add(shared->state, PEER_RECORD, &record, sizeof record, &peer->slot) < 0)
         return;

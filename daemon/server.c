@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +14,7 @@
 #include "daemon/api/events.h"
 #include "daemon/api/metrics.h"
 #include "daemon/fdstore.h"
+#include "daemon/lease_sockets.h"
 #include "daemon/loop.h"
 #include "daemon/peer.h"
 #include "daemon/peer_identity.h"
@@ -21,37 +23,35 @@
 
 #define ACCEPT_BURST 16 /* connections taken before others get their turn */
 
-/* A user's connections; there while it has any. */
-struct peer_account {
-    TAILQ_ENTRY(peer_account) entry;
-    uid_t uid;
-    unsigned connections;
-};
-
 struct server {
     struct server_options options;
     struct api_context api;
     struct peer_shared shared;
     struct event *listeners[2], *deaths, *resume;
     struct peer_list peers, refused;
-    TAILQ_HEAD(, peer_account) accounts; /* of the tenants' socket; an operator's has no limit per user */
-    struct peer_account operators;
+    TAILQ_HEAD(, peer_account) accounts; /* of tenants, while they have connections */
+    struct peer_account operators;       /* no limit for each user */
+    struct lease_sockets *lease_sockets;
     unsigned connections[2], refused_count;
     bool paused, stopped;
 };
 
 /* ---- accounts ---- */
 
-static struct peer_account *account_of(struct server *server, uid_t uid)
+/* lease: by whose socket it connected; empty: by the one of the kind. */
+static struct peer_account *account_of(struct server *server, int kind, uid_t uid, const char *lease)
 {
     struct peer_account *account;
+    if (kind == API_ADMIN)
+        return &server->operators;
     TAILQ_FOREACH (account, &server->accounts, entry) {
-        if (account->uid == uid)
+        if (strcmp(account->lease, lease) == 0 && (*lease || account->uid == uid))
             return account;
     }
     account = calloc(1, sizeof *account);
     if (account) {
         account->uid = uid;
+        snprintf(account->lease, sizeof account->lease, "%s", lease);
         TAILQ_INSERT_TAIL(&server->accounts, account, entry);
     }
     return account;
@@ -75,6 +75,7 @@ static void set_accepting(struct server *server, bool accepting)
         else
             event_del(server->listeners[kind]);
     }
+    lease_sockets_accept(server->lease_sockets, accepting);
     server->paused = !accepting;
 }
 
@@ -131,11 +132,10 @@ static unsigned broken_limit(const struct server *server, int kind, const struct
 {
     const struct config_limits *limits = &server->options.config->limits;
     unsigned all = kind == API_TENANT ? limits->connections : limits->admin_connections;
+    unsigned each = account->lease[0] ? limits->connections_per_lease : limits->connections_per_uid;
     if (server->connections[kind] >= all)
         return all;
-    if (kind == API_TENANT && account->connections >= limits->connections_per_uid)
-        return limits->connections_per_uid;
-    return 0;
+    return kind == API_TENANT && account->connections >= each ? each : 0;
 }
 
 /* limit 0: nobody knows who it is. */
@@ -161,15 +161,22 @@ static int admit_refused(struct server *server, int fd, int kind, unsigned limit
     return r;
 }
 
-static int admit(struct server *server, int fd, int kind)
+/* By a lease's socket it does not matter which user it is, only that its end can be watched. */
+static bool is_unknown(const struct server *server, const struct core_peer *credentials, const char *lease)
+{
+    uid_t overflow = server->options.config->overflow_uid;
+    return peer_unknown(credentials, *lease ? (uid_t)-1 : overflow) != NULL;
+}
+
+static int admit(struct server *server, int fd, int kind, const char *lease)
 {
     struct core_peer credentials;
     int r = peer_credentials(fd, &credentials);
     struct peer_account *account = NULL;
-    if (r == 0 && peer_unknown(&credentials, server->options.config->overflow_uid))
+    if (r == 0 && is_unknown(server, &credentials, lease))
         return admit_refused(server, fd, kind, 0, &credentials);
     if (r == 0)
-        account = kind == API_ADMIN ? &server->operators : account_of(server, credentials.uid);
+        account = account_of(server, kind, credentials.uid, lease);
     if (!account) {
         close(fd);
         return r < 0 ? r : -ENOMEM;
@@ -195,14 +202,11 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void on_connection(evutil_socket_t listener, short what, void *user)
+static void accept_from(struct server *server, int listener, int kind, const char *lease)
 {
-    (void)what;
-    struct server *server = user;
-    int kind = listener == server->options.listeners[API_ADMIN] ? API_ADMIN : API_TENANT;
     for (unsigned i = 0; i < ACCEPT_BURST && !server->paused; i++) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        int error = fd < 0 ? errno : -admit(server, fd, kind);
+        int error = fd < 0 ? errno : -admit(server, fd, kind, lease);
         if (is_shortage(error))
             pause_accepting(server, error);
         else if (fd < 0)
@@ -210,6 +214,19 @@ static void on_connection(evutil_socket_t listener, short what, void *user)
         else if (error && error != ESRCH)
             log_write(server->options.log, LOG_WARNING, NULL, "connection not served: %s", strerror(error));
     }
+}
+
+static void on_connection(evutil_socket_t listener, short what, void *user)
+{
+    (void)what;
+    struct server *server = user;
+    accept_from(server, listener, listener == server->options.listeners[API_ADMIN] ? API_ADMIN : API_TENANT,
+                "");
+}
+
+static void on_lease_connection(void *user, int listener, const char *lease)
+{
+    accept_from(user, listener, API_TENANT, lease);
 }
 
 /* One at a time, since ending one peer may end what another event of the same batch is about. */
@@ -260,6 +277,7 @@ static void note(void *user, uint32_t slot, uint16_t kind, const void *data, siz
     struct left_behind *entry = &restoring->list[restoring->count++];
     *entry = (struct left_behind){.slot = slot};
     memcpy(&entry->record, data, bytes < sizeof entry->record ? bytes : sizeof entry->record);
+    entry->record.lease[sizeof entry->record.lease - 1] = '\0';
 }
 
 /* Who asked first goes first. */
@@ -276,7 +294,7 @@ static int restore_peer(struct server *server, int fd, const struct left_behind 
     int r = peer_credentials(fd, &credentials);
     struct peer_account *account = NULL;
     if (r == 0)
-        account = record->kind == API_ADMIN ? &server->operators : account_of(server, credentials.uid);
+        account = account_of(server, record->kind, credentials.uid, record->lease);
     if (!account) {
         close(fd);
         return r < 0 ? r : -ENOMEM;
@@ -323,6 +341,7 @@ void server_restore(struct server *server)
     set_accepting(server, false);
     if (!server->shared.state)
         return;
+    lease_sockets_restore(server->lease_sockets);
     state_each(server->shared.state, note, &restoring);
     if (restoring.count)
         qsort(restoring.list, restoring.count, sizeof *restoring.list, by_age);
@@ -365,6 +384,44 @@ static int make_events(struct server *server)
     return 0;
 }
 
+static int add_lease_socket(void *user, const char *lease, const char **ret_path)
+{
+    struct server *server = user;
+    return lease_sockets_add(server->lease_sockets, lease, ret_path);
+}
+
+static const char *lease_socket_path(void *user, const char *lease)
+{
+    const struct server *server = user;
+    return lease_sockets_path(server->lease_sockets, lease);
+}
+
+/* What the API asks of the server. */
+static int make_api(struct server *server)
+{
+    const struct server_options *options = &server->options;
+    const struct lease_sockets_options lease_options = {
+        .base = options->base,
+        .log = options->log,
+        .tenant_socket = options->config->tenant_socket,
+        .limit = &options->config->limits.lease_sockets,
+        .state = options->state,
+        .store = options->store,
+        .readable = on_lease_connection,
+        .user = server,
+    };
+    server->api.core = options->core;
+    server->api.config = &options->config->core;
+    server->api.container_directory = options->config->container_directory;
+    server->api.lease_sockets_max = &options->config->limits.lease_sockets;
+    server->api.add_lease_socket = add_lease_socket;
+    server->api.lease_socket_path = lease_socket_path;
+    server->api.user = server;
+    server->api.started = loop_now();
+    int r = lease_sockets_new(&lease_options, &server->lease_sockets);
+    return r < 0 ? r : api_context_init(&server->api);
+}
+
 int server_new(const struct server_options *options, struct server **ret_server)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -384,12 +441,7 @@ int server_new(const struct server_options *options, struct server **ret_server)
         .state = options->state,
         .store = options->store,
     };
-    server->api.core = options->core;
-    server->api.config = &options->config->core;
-    server->api.container_directory = options->config->container_directory;
-    server->api.tenant_socket = options->config->tenant_socket;
-    server->api.started = loop_now();
-    int r = api_context_init(&server->api);
+    int r = make_api(server);
     if (r == 0)
         r = metrics_new(&server->api.metrics);
     if (r == 0)
@@ -413,6 +465,8 @@ void server_stop(struct server *server)
         if (server->listeners[kind])
             event_del(server->listeners[kind]);
     }
+    if (server->lease_sockets)
+        lease_sockets_accept(server->lease_sockets, false);
     while (!TAILQ_EMPTY(&server->peers))
         peer_end(TAILQ_FIRST(&server->peers), NULL);
     while (!TAILQ_EMPTY(&server->refused))
@@ -436,6 +490,7 @@ void server_free(struct server *server)
     free_event(server->resume);
     if (server->shared.deaths >= 0)
         close(server->shared.deaths);
+    lease_sockets_free(server->lease_sockets);
     events_free(server->api.events);
     metrics_free(server->api.metrics);
     api_context_clear(&server->api);
@@ -445,12 +500,15 @@ void server_free(struct server *server)
 void server_settled(struct server *server)
 {
     container_device_clear(server->api.container_directory, server->api.core);
+    lease_sockets_settle(server->lease_sockets, server->api.core);
 }
 
 void server_event(struct server *server, const struct core_event *event)
 {
-    if (event->lease && event->kind == CORE_EVENT_LEASE_ENDED)
+    if (event->lease && event->kind == CORE_EVENT_LEASE_ENDED) {
         container_device_remove(server->api.container_directory, event->lease);
+        lease_sockets_remove(server->lease_sockets, event->lease);
+    }
     if (event->lease &&
         (event->kind == CORE_EVENT_LEASE_ENDED || event->kind == CORE_EVENT_LEASE_REVOKED ||
          event->kind == CORE_EVENT_FUNCTION_RESET || event->kind == CORE_EVENT_FUNCTION_FAILED))

@@ -52,41 +52,43 @@ static int make_folder(const char *path)
     return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int set_access(const char *path, int kind, const struct config *config)
-{
-    if (kind == 1 && config->admin_group_known && geteuid() == 0 &&
-        chown(path, (uid_t)-1, config->admin_group) < 0)
-        return -errno;
-    return chmod(path, kind == 0 ? 0666 : 0660) < 0 ? -errno : 0;
-}
-
-static int listen_at(const char *path, int kind, const struct config *config, int *ret_fd)
+int sockets_listen(const char *path, mode_t mode, gid_t group, int *ret_fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, path); /* the configuration was checked to fit */
+    if (strlen(path) >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
     if (is_in_use(&address))
         return -EADDRINUSE;
     struct stat status;
-    int r = make_folder(path);
-    if (r == 0 && lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) && unlink(path) < 0)
-        r = -errno;
-    if (r < 0)
-        return r;
+    if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) && unlink(path) < 0)
+        return -errno;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0)
-        r = -errno;
+    int r = bind(fd, (const struct sockaddr *)&address, sizeof address);
+    if (r == 0 && group != (gid_t)-1)
+        r = chown(path, (uid_t)-1, group);
     if (r == 0)
-        r = set_access(path, kind, config);
-    if (r == 0 && listen(fd, BACKLOG) < 0)
-        r = -errno;
+        r = chmod(path, mode);
+    if (r == 0)
+        r = listen(fd, BACKLOG);
     if (r < 0) {
+        r = -errno;
         close(fd);
         return r;
     }
     *ret_fd = fd;
     return 0;
+}
+
+static int listen_at(const char *path, int kind, const struct config *config, int *ret_fd)
+{
+    bool for_group = kind == 1 && config->admin_group_known && geteuid() == 0;
+    int r = make_folder(path);
+    return r < 0 ? r
+                 : sockets_listen(path, kind == 0 ? 0666 : 0660, for_group ? config->admin_group : (gid_t)-1,
+                                  ret_fd);
 }
 
 int sockets_open(const struct config *config, const struct log *log, struct fdstore *store,

@@ -24,6 +24,11 @@ struct sockets {
  */
 int sockets_open(const struct config *config, const struct log *log, struct fdstore *store,
                  struct sockets *ret_sockets);
+/*
+ * A listening socket at a path, replacing one that was left behind, with these permissions before anybody can
+ * connect; group: -1 as it comes. 0 or a negative errno: -EADDRINUSE where another process listens.
+ */
+int sockets_listen(const char *path, mode_t mode, gid_t group, int *ret_fd);
 /* Those of homid's own are not for the next one either. */
 void sockets_forget(const struct sockets *sockets, struct fdstore *store);
 void sockets_close(struct sockets *sockets); /* removes homid's own from the file system */

@@ -56,7 +56,8 @@ const struct command commands[] = {
     {.words = "vf alloc",
      .arguments = "",
      .options = OPTION_TENANT | OPTION_DEVICE | OPTION_QUEUES | OPTION_NAMESPACE | OPTION_PASSTHROUGH |
-                OPTION_KERNEL | OPTION_USER | OPTION_PID | OPTION_UNIT | OPTION_KILL | OPTION_CONTAINER,
+                OPTION_KERNEL | OPTION_USER | OPTION_PID | OPTION_UNIT | OPTION_KILL | OPTION_CONTAINER |
+                OPTION_LEASE_SOCKET,
      .required = OPTION_TENANT,
      .summary = "Reserve virtual functions for a tenant, ahead of its processes",
      .details =
@@ -64,7 +65,8 @@ const struct command commands[] = {
          "none is named. The reservation stands until it is freed. Prints the name of the lease, which\n"
          "the tenant's processes may attach to, and the functions.\n"
          "With --passthrough or --kernel the functions are lent to software that knows nothing of homid:\n"
-         "the user owns the device nodes, which are printed too, until the lease ends.",
+         "the user owns the device nodes, which are printed too, until the lease ends.\n"
+         "With --lease-socket whoever can connect to the socket that is printed may have the lease.",
      .run = command_vf_alloc},
     {.words = "vf free",
      .arguments = "LEASE",

@@ -27,6 +27,7 @@ static const struct option_description descriptions[] = {
     {OPTION_UNIT, "unit", "NAME", "the lease ends with this unit of systemd"},
     {OPTION_KILL, "kill", NULL, "at the end, kill the user's processes that do not let go"},
     {OPTION_CONTAINER, "container", NULL, "describe the lease to engines of containers (CDI)"},
+    {OPTION_LEASE_SOCKET, "lease-socket", NULL, "make a socket for this lease, for whoever may reach it"},
     {OPTION_FORCE, "force", NULL, "also when processes hold it: they lose it"},
     {OPTION_SINCE, "since", "N", "begin with the events from sequence number N on that are still kept"},
     {OPTION_CONFIG, "config", "PATH", "the configuration, instead of homid's own"},

@@ -23,6 +23,8 @@ static void add_loan(const struct options *options, struct json_object *paramete
         json_object_object_add(parameters, "killHolders", json_object_new_boolean(true));
     if (options->given & OPTION_CONTAINER)
         json_object_object_add(parameters, "container", json_object_new_boolean(true));
+    if (options->given & OPTION_LEASE_SOCKET)
+        json_object_object_add(parameters, "socket", json_object_new_boolean(true));
     if (options->given & OPTION_PID)
         json_object_object_add(keeper, "pid", json_object_new_int64(options->pid));
     if (options->given & OPTION_UNIT)
@@ -45,6 +47,8 @@ static bool contradicts(const struct options *options)
         what = "--pid and --unit exclude each other";
     else if (!kinds && (options->given & (OPTION_USER | OPTION_KILL)))
         what = "--user and --kill go with --passthrough or --kernel";
+    else if (kinds && (options->given & OPTION_LEASE_SOCKET))
+        what = "--lease-socket does not go with --passthrough or --kernel";
     if (what)
         fprintf(stderr, "homictl: %s\n  next: see `homictl vf alloc --help`\n", what);
     return what != NULL;
@@ -79,6 +83,8 @@ enum exit_status command_vf_alloc(const struct options *options, char **argument
         printf("%s", member_text(reply, "lease"));
         print_words(member(reply, "virtualFunctions"));
         print_words(member(reply, "nodes"));
+        if (member(reply, "socket"))
+            printf(" %s", member_text(reply, "socket"));
         if (member(reply, "containerDevice"))
             printf(" %s", member_text(reply, "containerDevice"));
         printf("\n");

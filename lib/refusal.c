@@ -55,6 +55,8 @@ static const struct refusal refusals[] = {
     {HOMI_REFUSED_COMMAND_FAILED, TENANT "CommandFailed", "the controller refused the command"},
     {HOMI_REFUSED_LEASE_REVOKED, TENANT "LeaseRevoked", "the lease was revoked"},
     {HOMI_REFUSED_LEASE_KIND, TENANT "LeaseKindMismatch", "the lease is not for queue pairs from homid"},
+    {HOMI_REFUSED_LEASE_ONLY, TENANT "LeaseOnly",
+     "the socket is that of a lease, which is not what was asked for"},
     {HOMI_REFUSED_SYSTEM, TENANT "SystemError", "the machine failed under homid"},
 };
 

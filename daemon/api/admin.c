@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon/api/admin.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,8 +105,15 @@ static json_object *describe_keeper(const struct core_keeper *keeper)
     return entry;
 }
 
+struct listing {
+    const struct api_context *context;
+    json_object *array;
+};
+
 static void add_lease(void *user, const struct core_lease_view *view)
 {
+    const struct listing *listing = user;
+    const struct api_context *context = listing->context;
     json_object *entry = json_object_new_object(), *functions = json_object_new_array();
     json_object *namespaces = json_object_new_array(), *holders = json_object_new_array();
     json_object *nodes = json_object_new_array();
@@ -127,6 +135,7 @@ static void add_lease(void *user, const struct core_lease_view *view)
     if (view->keeper.pid || view->keeper.unit[0])
         value_put(entry, "keeper", describe_keeper(&view->keeper));
     value_put(entry, "nodes", nodes);
+    value_put_text(entry, "socket", context->lease_socket_path(context->user, view->name));
     value_put_flag(entry, "reserved", view->reserved);
     value_put(entry, "virtualFunctions", functions);
     value_put(entry, "namespaces", namespaces);
@@ -135,7 +144,7 @@ static void add_lease(void *user, const struct core_lease_view *view)
     value_put_integer(entry, "memoryBytes", (int64_t)view->memory_bytes);
     value_put_integer(entry, "ageSeconds", (int64_t)(view->age_milliseconds / 1000));
     value_put(entry, "holders", holders);
-    value_append(user, entry);
+    value_append(listing->array, entry);
 }
 
 static void add_queue(void *user, const struct core_queue_view *view)
@@ -150,11 +159,6 @@ static void add_queue(void *user, const struct core_queue_view *view)
     value_put_flag(entry, "interrupt", view->interrupt);
     value_append(user, entry);
 }
-
-struct listing {
-    const struct core_config *config;
-    json_object *array;
-};
 
 static json_object *describe_allowed(const struct core_config *config,
                                      const struct core_tenant_config *tenant)
@@ -180,7 +184,7 @@ static void add_tenant(void *user, const struct core_tenant_view *view)
     for (size_t i = 0; i < tenant->gid_count; i++)
         value_append(gids, json_object_new_int64(tenant->gids[i]));
     for (size_t i = 0; i < tenant->device_count; i++)
-        append_text(devices, listing->config->devices[tenant->devices[i]].name);
+        append_text(devices, listing->context->config->devices[tenant->devices[i]].name);
     value_put_text(entry, "name", tenant->name);
     value_put_flag(entry, "trusted", tenant->trusted);
     value_put(entry, "uids", uids);
@@ -194,7 +198,7 @@ static void add_tenant(void *user, const struct core_tenant_view *view)
     value_put_integer(entry, "connections", view->connections);
     value_put_integer(entry, "connectionsMax", tenant->connections_max);
     value_put(entry, "devices", devices);
-    value_put(entry, "namespaces", describe_allowed(listing->config, tenant));
+    value_put(entry, "namespaces", describe_allowed(listing->context->config, tenant));
     value_append(listing->array, entry);
 }
 
@@ -213,9 +217,9 @@ static void add_namespace(void *user, const struct core_namespace_view *view)
 {
     const struct listing *listing = user;
     json_object *entry = json_object_new_object(), *allowed = json_object_new_array();
-    for (size_t i = 0; i < listing->config->tenant_count; i++) {
-        if (may_have(listing->config, &listing->config->tenants[i], view))
-            append_text(allowed, listing->config->tenants[i].name);
+    for (size_t i = 0; i < listing->context->config->tenant_count; i++) {
+        if (may_have(listing->context->config, &listing->context->config->tenants[i], view))
+            append_text(allowed, listing->context->config->tenants[i].name);
     }
     value_put_text(entry, "device", view->device);
     value_put_integer(entry, "id", view->info->id);
@@ -278,9 +282,9 @@ static int list_leases(struct varlink_connection *connection, struct varlink_mes
 {
     (void)connection;
     struct api_session *session = user;
-    json_object *array = json_object_new_array();
-    core_each_lease(session->context->core, add_lease, array);
-    return api_list_reply(session, METHOD("ListLeases"), message->more, "leases", array);
+    struct listing listing = {.context = session->context, .array = json_object_new_array()};
+    core_each_lease(session->context->core, add_lease, &listing);
+    return api_list_reply(session, METHOD("ListLeases"), message->more, "leases", listing.array);
 }
 
 static int list_queue_pairs(struct varlink_connection *connection, struct varlink_message *message,
@@ -297,7 +301,7 @@ static int list_tenants(struct varlink_connection *connection, struct varlink_me
 {
     (void)connection;
     struct api_session *session = user;
-    struct listing listing = {.config = session->context->config, .array = json_object_new_array()};
+    struct listing listing = {.context = session->context, .array = json_object_new_array()};
     core_each_tenant(session->context->core, add_tenant, &listing);
     return api_list_reply(session, METHOD("ListTenants"), message->more, "tenants", listing.array);
 }
@@ -306,7 +310,7 @@ static int list_namespaces(struct varlink_connection *connection, struct varlink
 {
     (void)connection;
     struct api_session *session = user;
-    struct listing listing = {.config = session->context->config, .array = json_object_new_array()};
+    struct listing listing = {.context = session->context, .array = json_object_new_array()};
     core_each_namespace(session->context->core, add_namespace, &listing);
     return api_list_reply(session, METHOD("ListNamespaces"), message->more, "namespaces", listing.array);
 }
@@ -396,23 +400,50 @@ static void nothing_to_tell(void *user, const struct core_error *error)
     (void)user, (void)error;
 }
 
-/* A lease that containers cannot find is not what was asked for. */
-static int describe_container(struct api_call *call, const struct core_grant *grant, json_object *parameters)
+/* A lease that nobody can find is not what was asked for. */
+static void give_up(struct api_call *call, const struct core_grant *grant, json_object *parameters, int r,
+                    const char *operation)
+{
+    const unsigned max = *call->context->lease_sockets_max;
+    core_free_lease(call->context->core, grant->lease, true, nothing_to_tell, NULL);
+    json_object_put(parameters);
+    if (r == -EDQUOT) {
+        json_object *quota = json_object_new_object();
+        value_put_text(quota, "quota", "leaseSockets");
+        value_put_integer(quota, "limit", max);
+        value_put_integer(quota, "used", max);
+        api_call_reject(call, "over the limit of sockets of leases", "QuotaExceeded", quota);
+        return;
+    }
+    struct core_error error = {.code = r};
+    snprintf(error.text, sizeof error.text, "%s", operation);
+    api_call_refuse(call, &error);
+}
+
+/* To a container a lease of queue pairs is its socket. false: it could not be, and the call is answered. */
+static bool make_findable(struct api_call *call, const struct core_grant *grant, json_object *parameters)
 {
     const struct api_context *context = call->context;
-    const struct container_device device = {.grant = grant, .tenant_socket = context->tenant_socket};
-    char name[CONTAINER_NAME_BYTES];
-    struct core_error error = {0};
-    error.code = container_device_write(context->container_directory, &device, name);
-    if (error.code == 0) {
-        value_put_text(parameters, "containerDevice", name);
-        return 0;
+    struct container_device device = {.grant = grant};
+    char name[CONTAINER_NAME_BYTES], operation[128];
+    if (call->lease_socket || (call->container && grant->user < 0)) {
+        int r = context->add_lease_socket(context->user, grant->lease, &device.socket);
+        if (r < 0) {
+            give_up(call, grant, parameters, r, "making the socket of the lease");
+            return false;
+        }
+        value_put_text(parameters, "socket", device.socket);
     }
-    snprintf(error.text, sizeof error.text, "describing the lease in %s", context->container_directory);
-    core_free_lease(context->core, grant->lease, true, nothing_to_tell, NULL);
-    api_call_refuse(call, &error);
-    json_object_put(parameters);
-    return error.code;
+    if (!call->container)
+        return true;
+    int r = container_device_write(context->container_directory, &device, name);
+    if (r < 0) {
+        snprintf(operation, sizeof operation, "describing the lease in %s", context->container_directory);
+        give_up(call, grant, parameters, r, operation);
+        return false;
+    }
+    value_put_text(parameters, "containerDevice", name);
+    return true;
 }
 
 static void allocate_done(void *user, const struct core_error *error, const struct core_grant *grant)
@@ -433,9 +464,8 @@ static void allocate_done(void *user, const struct core_error *error, const stru
     value_put_text(parameters, "lease", grant->lease);
     value_put(parameters, "virtualFunctions", functions);
     value_put(parameters, "nodes", nodes);
-    if (call->container && describe_container(call, grant, parameters) < 0)
-        return;
-    api_call_reply(call, parameters, NULL, 0);
+    if (make_findable(call, grant, parameters))
+        api_call_reply(call, parameters, NULL, 0);
 }
 
 static enum core_lease_kind kind_of(const char *name)
@@ -456,6 +486,12 @@ static bool decode_loan(struct api_call *call, json_object *parameters, struct c
     request->kind = kind_of(value_text(parameters, "kind"));
     request->user = value_integer(parameters, "user", -1);
     request->kill = value_flag(parameters, "killHolders");
+    call->container = value_flag(parameters, "container");
+    call->lease_socket = value_flag(parameters, "socket");
+    if (call->lease_socket && request->kind != CORE_LEASE_QUEUES) {
+        api_call_invalid(call, "socket");
+        return false;
+    }
     if (value_member(parameters, "user") && (request->user < 0 || request->user >= UINT32_MAX)) {
         api_call_range(call, "user", 0, UINT32_MAX - 1);
         return false;
@@ -484,7 +520,6 @@ static int allocate(struct varlink_connection *connection, struct varlink_messag
     if (r > 0 && attach_decode(call, message->parameters, &parameters) &&
         decode_loan(call, message->parameters, &parameters.request)) {
         parameters.request.mode = CORE_ATTACH_FRESH;
-        call->container = value_flag(message->parameters, "container");
         core_allocate(session->context->core, &parameters.request, allocate_done, call);
     }
     return r < 0 ? r : 0;

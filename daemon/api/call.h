@@ -17,8 +17,9 @@ struct api_call {
     char lease[CORE_NAME_BYTES]; /* whose descriptors the answer carries */
     size_t data_bytes;           /* of a log page asked for */
     struct api_context *context;
-    bool container; /* the lease asked for is to be described to engines of containers */
-    uint64_t began; /* as in the context */
+    bool container;    /* the lease asked for is to be described to engines of containers */
+    bool lease_socket; /* and to have a socket of its own */
+    uint64_t began;    /* as in the context */
 };
 
 /*

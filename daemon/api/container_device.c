@@ -75,7 +75,7 @@ static json_object *describe(const struct container_device *device)
     } else {
         json_object_put(nodes);
         value_append(variables, json_object_new_string("HOMI_TENANT_SOCKET=" SOCKET_INNER));
-        value_put(edits, "mounts", describe_socket(device->tenant_socket));
+        value_put(edits, "mounts", describe_socket(device->socket));
     }
     value_put(edits, "env", variables);
     value_put_text(entry, "name", device->grant->lease);

@@ -14,7 +14,7 @@
 
 struct container_device {
     const struct core_grant *grant;
-    const char *tenant_socket; /* for leases whose processes link libhomi */
+    const char *socket; /* of a lease of queue pairs */
 };
 
 /* Writes the file whole or not at all. 0 or a negative errno. */

@@ -52,6 +52,7 @@ static const struct row {
     {CORE_REFUSED_LEASE_KIND, "LeaseKindMismatch", {{"lease", NAME}, {"kind", TEXT}}},
     {CORE_REFUSED_USER_NOT_PERMITTED, "UserNotPermitted", {{"tenant", NAME}, {"user", VALUE}}},
     {CORE_REFUSED_UNKNOWN_KEEPER, "UnknownKeeper", {{"keeper", NAME}}},
+    {CORE_REFUSED_LEASE_ONLY, "LeaseOnly", {{"lease", NAME}}},
 };
 
 const char *refusal_quota_name(enum core_quota quota)

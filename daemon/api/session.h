@@ -32,7 +32,12 @@ enum api_kind { API_TENANT, API_ADMIN };
 struct api_context {
     struct core *core;
     const struct core_config *config;
-    const char *container_directory, *tenant_socket;
+    const char *container_directory;
+    /* Makes a lease's socket, unless it has one; -EDQUOT: there are *lease_sockets_max. */
+    int (*add_lease_socket)(void *user, const char *lease, const char **ret_path);
+    const char *(*lease_socket_path)(void *user, const char *lease); /* NULL: it has none */
+    const unsigned *lease_sockets_max;
+    void *user;
     struct varlink_service *services[2]; /* by enum api_kind */
     struct events *events;
     struct metrics *metrics;

@@ -226,6 +226,45 @@ static void attach_named(struct core_client *client, const struct core_attach_re
         call_refuse(call, &error);
 }
 
+/* Whether a lease that stands serves the request as it is. */
+static bool serves(const struct lease *lease, const struct waiter *request, struct core_error *error)
+{
+    const struct function *full;
+
+    if (!whole(lease) || !covers_devices(lease, request) || !covers_namespaces(lease, request)) {
+        *error = error_refusal(CORE_REFUSED_LEASE_ONLY, lease->name);
+        return false;
+    }
+    full = full_part(lease, request);
+    if (!full)
+        return true;
+    *error = error_refusal(CORE_REFUSED_NO_QUEUE_PAIR_FREE, full->name);
+    error->limit = lease_queue_pairs(lease, full);
+    return false;
+}
+
+/* By a lease's socket there is that lease, and nothing else. */
+static void attach_bound(struct core_client *client, const struct core_attach_request *from,
+                         struct call *call)
+{
+    struct lease *lease = lease_find(client->core, client->lease);
+    struct waiter request = {.client = client, .call = call};
+    struct core_error error = {0};
+    struct tenant *tenant = NULL;
+
+    if (from->mode == CORE_ATTACH_FRESH || (from->lease && strcmp(from->lease, client->lease) != 0))
+        error = error_refusal(CORE_REFUSED_LEASE_ONLY, client->lease);
+    else if (!lease || lease->state == LEASE_ENDING)
+        error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, client->lease);
+    else
+        tenant = policy_resolve(client, from->tenant, &error);
+    if (check_tenant(client, tenant, &error) && request_read(client->core, tenant, from, &request, &error) &&
+        serves(lease, &request, &error))
+        lease_join(lease, client, call);
+    else
+        call_refuse(call, &error);
+}
+
 static void attach_new(struct core_client *client, struct tenant *tenant,
                        const struct core_attach_request *from, struct call *call)
 {
@@ -280,7 +319,9 @@ void core_attach(struct core_client *client, const struct core_attach_request *f
         core_leave(core);
         return;
     }
-    if (from->lease) {
+    if (client->lease[0]) {
+        attach_bound(client, from, call);
+    } else if (from->lease) {
         attach_named(client, from, call);
     } else {
         tenant = policy_resolve(client, from->tenant, &error);

@@ -130,7 +130,9 @@ static const char *refusal_text(int code)
         [CORE_REFUSED_NOT_QUARANTINED] = "not quarantined",
         [CORE_REFUSED_LEASE_KIND] = "the lease is not for queue pairs",
         [CORE_REFUSED_USER_NOT_PERMITTED] = "not a user of the tenant",
+        [CORE_REFUSED_UNKNOWN_NAMESPACE] = "unknown namespace",
         [CORE_REFUSED_UNKNOWN_KEEPER] = "no such process or unit",
+        [CORE_REFUSED_LEASE_ONLY] = "the socket is for another lease, or for less",
     };
 
     return texts[code];

@@ -2,8 +2,30 @@
 /* Connected processes: who they may act for, and what becomes of their part when they go. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/core/internal.h"
+
+void client_find_lease(struct core_client *client)
+{
+    const struct lease *lease = client->lease[0] ? lease_find(client->core, client->lease) : NULL;
+
+    if (!lease || client->tenant_count)
+        return;
+    client->tenants[0] = lease->tenant;
+    client->tenant_count = 1;
+}
+
+/* Who the process is does not matter to one that came by a lease's socket. */
+static int bind_to_lease(struct core_client *client, const char *lease)
+{
+    copy_text(client->lease, sizeof(client->lease), lease);
+    client->tenants = calloc(1, sizeof(struct tenant *));
+    if (!client->tenants)
+        return -ENOMEM;
+    client_find_lease(client);
+    return 0;
+}
 
 int core_client_new(struct core *core, const struct core_peer *peer, void *user,
                     struct core_client **ret_client)
@@ -20,7 +42,8 @@ int core_client_new(struct core *core, const struct core_peer *peer, void *user,
     client->connection = peer->connection;
     TAILQ_INIT(&client->holders);
     TAILQ_INIT(&client->waiters);
-    error = policy_tenants(core, peer, &client->tenants, &client->tenant_count);
+    error = peer->lease ? bind_to_lease(client, peer->lease)
+                        : policy_tenants(core, peer, &client->tenants, &client->tenant_count);
     if (error) {
         free(client);
         return error;
@@ -84,5 +107,7 @@ bool core_client_concerned(const struct core_client *client, const struct core_e
     const struct tenant *tenant =
         event->tenant ? named_find(&client->core->tenants_by_name, event->tenant) : NULL;
 
+    if (client->lease[0] && (!event->lease || strcmp(event->lease, client->lease) != 0))
+        return false;
     return tenant && policy_acts_for(client, tenant);
 }

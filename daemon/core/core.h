@@ -60,6 +60,7 @@ enum core_refusal {
     CORE_REFUSED_LEASE_KIND,               /* name: lease, text: its kind */
     CORE_REFUSED_USER_NOT_PERMITTED,       /* name: tenant, value: uid, or -1 when several could be meant */
     CORE_REFUSED_UNKNOWN_KEEPER,           /* name: the process or unit */
+    CORE_REFUSED_LEASE_ONLY,               /* name: lease */
 };
 
 enum core_quota {
@@ -205,6 +206,8 @@ struct core_peer {
     const gid_t *groups; /* supplementary; copied */
     size_t group_count;
     uint32_t connection; /* a number that outlives homid; 0: it does not */
+    const char
+        *lease; /* by whose socket it came: it may have that lease, whoever it is, and no other; copied */
 };
 
 /*

@@ -323,7 +323,8 @@ struct core_client {
     pid_t pid;
     uid_t uid;
     uint32_t connection;
-    struct tenant **tenants; /* that it may act for */
+    char lease[LEASE_NAME_BYTES]; /* by whose socket it came; empty: by the tenants' */
+    struct tenant **tenants;      /* that it may act for */
     size_t tenant_count;
     TAILQ_HEAD(, holder) holders;
     LIST_HEAD(, call) calls;
@@ -331,6 +332,8 @@ struct core_client {
 };
 
 void client_free(struct core_client *client);
+/* One that came by a lease's socket learns whose that is, once the lease is there. */
+void client_find_lease(struct core_client *client);
 
 int policy_init(struct core *core);
 void policy_fini(struct core *core);

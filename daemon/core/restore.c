@@ -387,7 +387,10 @@ static void settle_function(struct function *function)
 void core_restore_end(struct core *core)
 {
     struct lease *lease, *next;
+    struct core_client *client;
 
+    LIST_FOREACH (client, &core->clients, link)
+        client_find_lease(client);
     for (lease = TAILQ_FIRST(&core->leases); lease; lease = next) {
         next = TAILQ_NEXT(lease, link);
         settle_lease(lease);

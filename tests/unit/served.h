@@ -40,6 +40,8 @@ static inline void serve_in_folder(struct core *served)
     fds_before = open_fds();
     config.limits = (struct config_limits){.connections = 100,
                                            .connections_per_uid = 90,
+                                           .connections_per_lease = 10,
+                                           .lease_sockets = 4,
                                            .admin_connections = 10,
                                            .monitors = 2,
                                            .monitors_per_uid = 1};
@@ -82,14 +84,19 @@ static inline void spin(void)
     }
 }
 
-static inline int dial(enum api_kind kind)
+static inline int dial_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, paths[kind]);
+    strcpy(address.sun_path, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
     return fd;
+}
+
+static inline int dial(enum api_kind kind)
+{
+    return dial_at(paths[kind]);
 }
 
 static inline void say_with(int fd, const char *text, const int *fds, unsigned count)

@@ -67,6 +67,8 @@ START_TEST(everything_has_a_default)
     ck_assert_uint_eq(config->core.wait_milliseconds_max, 60000);
     ck_assert_uint_eq(config->limits.connections, 4096);
     ck_assert_uint_eq(config->limits.connections_per_uid, 256);
+    ck_assert_uint_eq(config->limits.connections_per_lease, 64);
+    ck_assert_uint_eq(config->limits.lease_sockets, 64);
     ck_assert_uint_eq(config->limits.admin_connections, 64);
     ck_assert_uint_eq(config->limits.monitors, 64);
     ck_assert_uint_eq(config->limits.monitors_per_uid, 32);
@@ -203,6 +205,8 @@ static const struct {
      ":2: devices[d].virtualFunctions: ", "must be 1 to 256"},
     {"{\"devices\": [{\"name\": \"d\",\n\"virtualFunctions\": \"2\"}]}",
      ":2: devices[d].virtualFunctions: ", "must be an integer"},
+    {"{\"limits\": {\"leaseSockets\": 1025}}", ":1: limits.leaseSockets: ", "must be 0 to 1024"},
+    {"{\"limits\": {\"connectionsPerLease\": 0}}", ":1: limits.connectionsPerLease: ", "must be 1 to 100000"},
     {"{\"retrySeconds\": 0}", ":1: retrySeconds: ", "must be 1 to 3600"},
     {"{\"retrySeconds\": 1.5}", ":1: retrySeconds: ", "must be an integer"},
     {"{\"retrySeconds\": null}", ":1: retrySeconds: ", "must be an integer"},

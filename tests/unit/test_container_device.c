@@ -17,7 +17,7 @@ static struct hw_nodes nodes = {.count = 1, .paths = {"/dev/vfio/12"}};
 static struct core_function_grant function = {.nodes = &nodes};
 static struct core_grant grant = {
     .lease = "lease-1", .user = 1001, .functions = &function, .function_count = 1};
-static struct container_device device = {.grant = &grant, .tenant_socket = "/tmp/tenant.sock"};
+static struct container_device device = {.grant = &grant, .socket = "/tmp/lease/lease-1.sock"};
 
 /* The only lease that stands; NULL: none does. */
 static const char *stands;
@@ -88,7 +88,7 @@ START_TEST(a_lease_of_queues_has_the_socket)
     ck_assert_int_eq(container_device_write(directory, &device, name), 0);
     check_file("{\"cdiVersion\":\"0.5.0\",\"kind\":\"io.homi/"
                "lease\",\"devices\":[{\"name\":\"lease-1\",\"containerEdits\":"
-               "{\"mounts\":[{\"hostPath\":\"/tmp/tenant.sock\",\"containerPath\":\"/run/homi/"
+               "{\"mounts\":[{\"hostPath\":\"/tmp/lease/lease-1.sock\",\"containerPath\":\"/run/homi/"
                "tenant.sock\",\"options\":"
                "[\"bind\",\"rw\"]}],\"env\":[\"HOMI_LEASE=lease-1\",\"HOMI_TENANT_SOCKET=/run/homi/"
                "tenant.sock\"]}}]}");

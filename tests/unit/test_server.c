@@ -370,6 +370,7 @@ static const struct {
      ERROR("LeaseRevoked", "\"lease\":\"n\",\"reason\":\"t\"")},
     {{.code = CORE_REFUSED_LEASE_KIND, .name = "n", .text = "kernel"},
      ERROR("LeaseKindMismatch", "\"lease\":\"n\",\"kind\":\"kernel\"")},
+    {{.code = CORE_REFUSED_LEASE_ONLY, .name = "n"}, ERROR("LeaseOnly", "\"lease\":\"n\"")},
     {{.code = -EIO, .text = "t"}, ERROR("SystemError", "\"errno\":\"EIO\",\"operation\":\"t\"")},
 };
 

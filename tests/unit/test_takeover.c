@@ -192,15 +192,20 @@ static void must(int r, struct homi *homi, const char *what)
     ck_assert_msg(r == 0, "%s: %s (%s)", what, homi_strerror(r), homi ? homi_error_text(homi) : "");
 }
 
-static struct homi *connect_homid(void)
+static struct homi *connect_at(const char *path)
 {
     struct homi *homi = NULL;
 
-    for (unsigned i = 0; homi_open(socket_path, &homi) < 0; i++) {
+    for (unsigned i = 0; homi_open(path, &homi) < 0; i++) {
         ck_assert_uint_lt(i, 2000);
         pause_microseconds(5000);
     }
     return homi;
+}
+
+static struct homi *connect_homid(void)
+{
+    return connect_at(socket_path);
 }
 
 static void attach_as(struct tenant *tenant, const char *name)
@@ -324,6 +329,48 @@ START_TEST(ready_functions_stay_as_they_are)
         ck_assert_uint_eq(report.stored, stored);
     }
     ck_assert_uint_eq(wait_ready().stored, stored);
+}
+END_TEST
+
+static void operate(const char *method, const char *parameters)
+{
+    char path[128], *reply = NULL;
+
+    snprintf(path, sizeof(path), "%s/admin.sock", directory);
+    struct homi *homi = connect_at(path);
+    must(homi_call(homi, method, parameters, &reply), homi, method);
+    free(reply);
+    homi_close(homi);
+}
+
+/* What was bound to the lease before stays bound to it, and whoever comes after finds it. */
+START_TEST(the_socket_of_a_lease_outlives_homid)
+{
+    const struct homi_attach_options fresh = {.mode = HOMI_ATTACH_FRESH};
+    struct tenant tenant = {0};
+    struct homi_lease *lease = NULL;
+    char path[128];
+
+    wait_ready();
+    operate("io.homi.Admin.AllocateVirtualFunctions", "{\"tenant\":\"green\",\"socket\":true}");
+    snprintf(path, sizeof(path), "%s/lease/lease-1.sock", directory);
+    tenant.homi = connect_at(path);
+    must(homi_attach(tenant.homi, NULL, &tenant.lease), tenant.homi, "attach");
+    set_up_io(&tenant, 2, false);
+    for (unsigned i = 0; i < 2; i++) {
+        supervisor_signal(&supervisor, i ? SIGTERM : SIGKILL);
+        write_and_verify(&tenant, i);
+        ck_assert_int_eq(homi_attach(tenant.homi, &fresh, &lease), HOMI_REFUSED_LEASE_ONLY);
+        struct homi *other = connect_at(path);
+        ck_assert_int_eq(homi_attach(other, &fresh, &lease), HOMI_REFUSED_LEASE_ONLY);
+        must(homi_attach(other, NULL, &lease), other, "attach");
+        ck_assert_str_eq(homi_lease_name(lease), "lease-1");
+        homi_detach(lease);
+        homi_close(other);
+    }
+    tenant_close(&tenant);
+    operate("io.homi.Admin.FreeLease", "{\"lease\":\"lease-1\"}");
+    ck_assert_int_eq(access(path, F_OK), -1);
 }
 END_TEST
 
@@ -456,6 +503,7 @@ int main(void)
     tcase_add_test(tcase, ready_functions_stay_as_they_are);
     tcase_add_test(tcase, a_tenant_goes_on_after_a_kill);
     tcase_add_test(tcase, a_tenant_goes_on_after_a_restart);
+    tcase_add_test(tcase, the_socket_of_a_lease_outlives_homid);
     suite_add_tcase(suite, tcase);
     TCase *campaign = tcase_create("campaign");
     tcase_add_checked_fixture(campaign, set_up, tear_down);

@@ -71,6 +71,7 @@ enum homi_refusal {
     HOMI_REFUSED_LEASE_REVOKED,
     HOMI_REFUSED_LEASE_KIND,
     HOMI_REFUSED_CALLER_UNKNOWN,
+    HOMI_REFUSED_LEASE_ONLY,
     HOMI_REFUSED_SYSTEM, /* homid's machine failed: see homi_error_text() */
 };
 
