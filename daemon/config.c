@@ -108,6 +108,7 @@ void config_free(struct config *config)
     free(config->tenant_socket);
     free(config->admin_socket);
     free(config->container_directory);
+    free(config->container_library);
     free(config->model);
     free(config);
 }

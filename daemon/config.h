@@ -30,6 +30,7 @@ struct config {
     struct config_limits limits;
     char *tenant_socket, *admin_socket; /* used where systemd hands in no socket of that name */
     char *container_directory;          /* of the Container Device Interface */
+    char *container_library;            /* libhomi, for containers; NULL: they have their own */
     bool admin_group_known;
     gid_t admin_group;
     uid_t overflow_uid; /* what the kernel calls users that it has no number for: nobody's */

@@ -369,6 +369,17 @@ static int build_relay(struct build *build, json_object *relay)
     return 0;
 }
 
+/* It is mounted under its own name. */
+static int build_library(struct build *build, json_object *value)
+{
+    struct config_place at = top_place("containerLibrary");
+    const char *path = value ? json_object_get_string(value) : NULL;
+    if (path && path[strlen(path) - 1] == '/')
+        return config_fail(build->files, &at, build->error, "must name a file, not a folder");
+    build->config->container_library = path ? strdup(path) : NULL;
+    return path && !build->config->container_library ? -ENOMEM : 0;
+}
+
 int config_build(const struct config_files *files, json_object *merged, struct config *config,
                  struct config_error *ret_error)
 {
@@ -390,6 +401,8 @@ int config_build(const struct config_files *files, json_object *merged, struct c
         r = text(merged, "adminSocket", "/run/homi/admin.sock", &config->admin_socket);
     if (r == 0)
         r = text(merged, "containerDirectory", "/run/cdi", &config->container_directory);
+    if (r == 0)
+        r = build_library(&build, member(merged, "containerLibrary"));
     if (r == 0)
         r = build_admin_group(&build, member(merged, "adminGroup"));
     if (r == 0)

@@ -92,6 +92,7 @@ static const struct key top_keys[] = {
     {.name = "tenantSocket", .kind = KIND_SOCKET},
     {.name = "adminSocket", .kind = KIND_SOCKET},
     {.name = "containerDirectory", .kind = KIND_PATH},
+    {.name = "containerLibrary", .kind = KIND_PATH},
     {.name = "logLevel", .kind = KIND_LEVEL},
     {.name = "backend", .kind = KIND_BACKEND},
     {.name = "modelSpecification", .kind = KIND_PATH},

@@ -413,6 +413,7 @@ static int make_api(struct server *server)
     server->api.core = options->core;
     server->api.config = &options->config->core;
     server->api.container_directory = options->config->container_directory;
+    server->api.container_library = options->config->container_library;
     server->api.lease_sockets_max = &options->config->limits.lease_sockets;
     server->api.add_lease_socket = add_lease_socket;
     server->api.lease_socket_path = lease_socket_path;

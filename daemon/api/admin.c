@@ -424,7 +424,7 @@ static void give_up(struct api_call *call, const struct core_grant *grant, json_
 static bool make_findable(struct api_call *call, const struct core_grant *grant, json_object *parameters)
 {
     const struct api_context *context = call->context;
-    struct container_device device = {.grant = grant};
+    struct container_device device = {.grant = grant, .library = context->container_library};
     char name[CONTAINER_NAME_BYTES], operation[128];
     if (call->lease_socket || (call->container && grant->user < 0)) {
         int r = context->add_lease_socket(context->user, grant->lease, &device.socket);

@@ -11,12 +11,13 @@
 
 #include "daemon/api/value.h"
 
-#define CDI_VERSION  "0.5.0" /* the first with all that is said here */
-#define PREFIX       "homi-"
-#define SUFFIX       ".json"
-#define VFIO         "/dev/vfio/"
-#define CONTAINERS   "/dev/vfio/vfio" /* VFIO's other node: it is everybody's */
-#define SOCKET_INNER "/run/homi/tenant.sock"
+#define CDI_VERSION   "0.5.0" /* the first with all that is said here */
+#define PREFIX        "homi-"
+#define SUFFIX        ".json"
+#define VFIO          "/dev/vfio/"
+#define CONTAINERS    "/dev/vfio/vfio" /* VFIO's other node: it is everybody's */
+#define SOCKET_INNER  "/run/homi/tenant.sock"
+#define LIBRARY_INNER "/run/homi/lib"
 
 static void path_of(const char *directory, const char *lease, const char *suffix, char path[PATH_MAX])
 {
@@ -49,16 +50,28 @@ static json_object *describe_nodes(const struct container_device *device)
     return nodes;
 }
 
-static json_object *describe_socket(const char *path)
+static void add_mount(json_object *mounts, const char *outer, const char *inner, const char *access)
 {
-    json_object *mounts = json_object_new_array(), *mount = json_object_new_object();
-    json_object *options = json_object_new_array();
+    json_object *mount = json_object_new_object(), *options = json_object_new_array();
     value_append(options, json_object_new_string("bind"));
-    value_append(options, json_object_new_string("rw"));
-    value_put_text(mount, "hostPath", path);
-    value_put_text(mount, "containerPath", SOCKET_INNER);
+    value_append(options, json_object_new_string(access));
+    value_put_text(mount, "hostPath", outer);
+    value_put_text(mount, "containerPath", inner);
     value_put(mount, "options", options);
     value_append(mounts, mount);
+}
+
+static json_object *describe_mounts(const struct container_device *device, json_object *variables)
+{
+    json_object *mounts = json_object_new_array();
+    char inner[PATH_MAX];
+    add_mount(mounts, device->socket, SOCKET_INNER, "rw");
+    value_append(variables, json_object_new_string("HOMI_TENANT_SOCKET=" SOCKET_INNER));
+    if (device->library) {
+        snprintf(inner, sizeof inner, LIBRARY_INNER "/%s", strrchr(device->library, '/') + 1);
+        add_mount(mounts, device->library, inner, "ro");
+        value_append(variables, json_object_new_string("HOMI_LIBRARY=" LIBRARY_INNER));
+    }
     return mounts;
 }
 
@@ -74,8 +87,7 @@ static json_object *describe(const struct container_device *device)
         value_put(edits, "deviceNodes", nodes);
     } else {
         json_object_put(nodes);
-        value_append(variables, json_object_new_string("HOMI_TENANT_SOCKET=" SOCKET_INNER));
-        value_put(edits, "mounts", describe_socket(device->socket));
+        value_put(edits, "mounts", describe_mounts(device, variables));
     }
     value_put(edits, "env", variables);
     value_put_text(entry, "name", device->grant->lease);

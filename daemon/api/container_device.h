@@ -14,7 +14,8 @@
 
 struct container_device {
     const struct core_grant *grant;
-    const char *socket; /* of a lease of queue pairs */
+    const char *socket;  /* of a lease of queue pairs */
+    const char *library; /* libhomi, for those; NULL: containers have their own */
 };
 
 /* Writes the file whole or not at all. 0 or a negative errno. */

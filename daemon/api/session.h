@@ -32,7 +32,7 @@ enum api_kind { API_TENANT, API_ADMIN };
 struct api_context {
     struct core *core;
     const struct core_config *config;
-    const char *container_directory;
+    const char *container_directory, *container_library;
     /* Makes a lease's socket, unless it has one; -EDQUOT: there are *lease_sockets_max. */
     int (*add_lease_socket)(void *user, const char *lease, const char **ret_path);
     const char *(*lease_socket_path)(void *user, const char *lease); /* NULL: it has none */

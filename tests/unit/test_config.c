@@ -207,6 +207,8 @@ static const struct {
      ":2: devices[d].virtualFunctions: ", "must be an integer"},
     {"{\"limits\": {\"leaseSockets\": 1025}}", ":1: limits.leaseSockets: ", "must be 0 to 1024"},
     {"{\"limits\": {\"connectionsPerLease\": 0}}", ":1: limits.connectionsPerLease: ", "must be 1 to 100000"},
+    {"{\"containerLibrary\": \"libhomi.so.0\"}", ":1: containerLibrary: ", "absolute path"},
+    {"{\"containerLibrary\": \"/usr/lib/\"}", ":1: containerLibrary: ", "must name a file"},
     {"{\"retrySeconds\": 0}", ":1: retrySeconds: ", "must be 1 to 3600"},
     {"{\"retrySeconds\": 1.5}", ":1: retrySeconds: ", "must be an integer"},
     {"{\"retrySeconds\": null}", ":1: retrySeconds: ", "must be an integer"},

@@ -95,6 +95,22 @@ START_TEST(a_lease_of_queues_has_the_socket)
 }
 END_TEST
 
+START_TEST(a_container_may_get_the_library_too)
+{
+    struct container_device with_library = device;
+    function.nodes = NULL;
+    with_library.library = "/usr/lib/libhomi.so.0";
+    ck_assert_int_eq(container_device_write(directory, &with_library, name), 0);
+    check_file("{\"cdiVersion\":\"0.5.0\",\"kind\":\"io.homi/"
+               "lease\",\"devices\":[{\"name\":\"lease-1\",\"containerEdits\":"
+               "{\"mounts\":[{\"hostPath\":\"/tmp/lease/lease-1.sock\",\"containerPath\":\"/run/homi/"
+               "tenant.sock\",\"options\":[\"bind\",\"rw\"]},{\"hostPath\":\"/usr/lib/libhomi.so.0\","
+               "\"containerPath\":\"/run/homi/lib/libhomi.so.0\",\"options\":[\"bind\",\"ro\"]}],\"env\":["
+               "\"HOMI_LEASE=lease-1\",\"HOMI_TENANT_SOCKET=/run/homi/tenant.sock\","
+               "\"HOMI_LIBRARY=/run/homi/lib\"]}}]}");
+}
+END_TEST
+
 START_TEST(a_link_is_not_followed_and_nothing_half_is_left)
 {
     char unfinished[64];
@@ -141,6 +157,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, a_loan_has_its_nodes_and_the_way_to_them);
     tcase_add_test(tcase, a_lease_of_queues_has_the_socket);
+    tcase_add_test(tcase, a_container_may_get_the_library_too);
     tcase_add_test(tcase, a_link_is_not_followed_and_nothing_half_is_left);
     tcase_add_test(tcase, what_others_put_there_stays);
     tcase_add_test(tcase, the_description_of_a_lease_that_stands_stays);
