@@ -23,3 +23,25 @@ case_the_tutorial_shows_a_configuration_that_homid_takes() {
   [ -s "$folder/homid.conf" ]
   says 'is right' "$(homictl config check --config "$folder/homid.conf")"
 }
+
+# A scontrol that says what Slurm's does of a job with --gres=homi:2.
+case_the_scripts_for_slurm_reserve_and_free() {
+  start_homid
+  mkdir "$folder/bin"
+  # shellcheck disable=SC2016 # expanded there
+  printf '#!/bin/sh\necho "JobId=$4 JobName=x TresPerNode=$GRES CpusPerTask=1"\n' >"$folder/bin/scontrol"
+  chmod +x "$folder/bin/scontrol"
+  local slurm=(env "PATH=$folder/bin:$build:$PATH" "HOMI_SLURM_LEASES=$folder/leases" SLURM_JOB_ID=7 SLURM_JOB_USER=blue)
+  "${slurm[@]}" GRES=gres:homi:2 doc/slurm/prolog.sh
+  equal 'leases of the job' 2 "$(homictl list leases --json | jq '.leases | length')"
+  says '^export HOMI_LEASE=lease-2$' "$("${slurm[@]}" SLURM_LOCALID=3 doc/slurm/task-prolog.sh)"
+  homictl vf free lease-1
+  "${slurm[@]}" doc/slurm/epilog.sh
+  equal 'leases after the job' 0 "$(homictl list leases --json | jq '.leases | length')"
+  [ ! -e "$folder/leases/7" ]
+  "${slurm[@]}" GRES=gres/gpu:1 doc/slurm/prolog.sh
+  equal 'leases of a job that asked for none' 0 "$(homictl list leases --json | jq '.leases | length')"
+  says 'cannot reserve' "$(status_of 1 "${slurm[@]}" GRES=gres/homi:64 doc/slurm/prolog.sh)"
+  "${slurm[@]}" doc/slurm/epilog.sh
+  equal 'leases after one that could not be' 0 "$(homictl list leases --json | jq '.leases | length')"
+}
