@@ -34,13 +34,13 @@ struct bench_case {
 
 /* One queue as all drivers share it; what a driver needs beside it is in the members after `doorbells`. */
 struct bench_queue {
+    struct homi_queue homi;
     volatile uint32_t doorbells[2] __attribute__((aligned(64)));
     struct homi_nvme_command *sq;
     struct homi_nvme_completion *cq;
     uint64_t *cookies;
     struct bench_device device;
 
-    struct homi_queue homi;
     struct homi_completion completions[BENCH_BATCH_MAX];
 
     /* The floors' state; `ready` holds the buffers that came back last. */

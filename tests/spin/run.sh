@@ -10,7 +10,7 @@ passed=0 failed=0
 
 # search SPIN-OPTIONS -- PAN-OPTIONS: the number of errors, and of states looked at.
 search() {
-  local options=() checker=(-O1 -DSAFETY)
+  local options=() checker=(-O1 -DSAFETY -DCOLLAPSE)
   while [ "$1" != -- ]; do options+=("$1"); shift; done
   shift
   if [[ " ${options[*]} " == *LIVENESS* ]]; then checker=(-O1 -DNFAIR=4); fi
@@ -44,6 +44,7 @@ expect 'without membarrier' wrong -DWITHOUT_MEMBARRIER --
 expect 'with a fence on the own CPU alone' wrong -DFENCE_ALONE --
 expect 'with the wake word after the look' wrong -DWORD_AFTER_LOOK --
 expect 'with the tenant looking before it stores' wrong -DWAKE_BEFORE_STORE --
+expect 'with the tail of the next command before the head' wrong -DTAIL_BEFORE_HEAD --
 mkdir -p "$results"
 echo "spin: $passed passed, $failed failed" | tee "$results/spin"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -6,8 +6,14 @@
  * later time, in order; a load sees memory at once. (No CPU here loads what it stores itself, so that a load
  * would have to look into its own buffer first.) There is no backstop: nothing but the protocol wakes the relay.
  *
- * Checked: when nothing can move any more, the relay sleeps with every doorbell forwarded (the assertion), and
- * with fair CPUs every doorbell is forwarded in the end (the formula).
+ * A tenant has one command in flight at most, and its completion queue has room for one entry that the
+ * controller knows to be free: the tightest ring there is. It reaps, stores how far (the head: a doorbell that
+ * wakes nobody), and only then rings for the next command (the tail). The controller posts a completion when
+ * the forwarded head leaves it room.
+ *
+ * Checked: when nothing can move any more, the relay sleeps with every tail forwarded and every command
+ * completed, although heads wake nobody (the assertion), and with fair CPUs every tail is forwarded in the end
+ * (the formula).
  *
  * One of these leaves out what the protocol rests on, and must be found wrong:
  *   -DWITHOUT_LOOK        no look after the barrier
@@ -15,18 +21,21 @@
  *   -DFENCE_ALONE         a barrier on the relay's CPU only
  *   -DWORD_AFTER_LOOK     the wake word is set after the look
  *   -DWAKE_BEFORE_STORE   the tenant looks at the word before it stores its doorbell
+ *   -DTAIL_BEFORE_HEAD    the tenant rings for the next command before it says that it reaped the last one
  */
 #define TENANTS 2
 #ifndef RINGS
 #define RINGS 2 /* doorbells of each tenant */
 #endif
 
-byte doorbell[TENANTS], asleep[TENANTS]; /* memory */
-byte forwarded[TENANTS];                 /* to the controller */
+byte doorbell[TENANTS], head[TENANTS], asleep[TENANTS]; /* memory */
+byte forwarded[TENANTS], room[TENANTS];                  /* tails and heads, as the controller has them */
+byte posted[TENANTS];                                    /* completions; they reach memory at once */
 bool event;                              /* the eventfd is readable; the kernel orders it */
 
 #define DOORBELL 0
 #define ASLEEP   1
+#define HEAD     2
 
 /* One store buffer for each tenant's CPU and one for the relay's: which word of which tenant, and its value. */
 chan buffer[TENANTS + 1] = [2] of { byte, byte, byte };
@@ -36,7 +45,16 @@ inline reach_memory(word, tenant, value) {
     if
     :: word == DOORBELL -> doorbell[tenant] = value
     :: word == ASLEEP -> asleep[tenant] = value
+    :: word == HEAD -> head[tenant] = value
     fi
+}
+
+/* Commands are done in order. One entry may be posted that the controller has not seen reaped. */
+proctype controller(byte tenant) {
+end:
+    do
+    :: atomic { posted[tenant] < forwarded[tenant] && posted[tenant] == room[tenant] -> posted[tenant]++ }
+    od
 }
 
 /* The CPU writes its oldest store back, at a time of its own. */
@@ -74,6 +92,16 @@ proctype tenant(byte me) {
         :: seen -> event = true
         :: else
         fi;
+#ifdef TAIL_BEFORE_HEAD
+        if
+        :: ring > 1 -> buffer[me]!HEAD,me,ring - 1
+        :: else
+        fi;
+        posted[me] == ring;
+#else
+        posted[me] == ring;
+        buffer[me]!HEAD,me,ring;
+#endif
         ring++
     :: else -> break
     od
@@ -86,6 +114,11 @@ inline look() {
     cpu = 0;
     do
     :: cpu < TENANTS ->
+        value = head[cpu];
+        if
+        :: value != room[cpu] -> room[cpu] = value; found = true
+        :: else
+        fi;
         value = doorbell[cpu];
         if
         :: value != forwarded[cpu] -> forwarded[cpu] = value; found = true
@@ -148,7 +181,8 @@ end_asleep:
     :: event -> event = false; say_asleep(0); goto awake
     :: timeout ->
         /* Nothing else can move: what was rung before must have come through. */
-        assert(!NEW(0) && !NEW(1) && forwarded[0] == RINGS && forwarded[1] == RINGS)
+        assert(!NEW(0) && !NEW(1) && forwarded[0] == RINGS && forwarded[1] == RINGS);
+        assert(posted[0] == RINGS && posted[1] == RINGS)
     fi
 }
 
@@ -157,6 +191,8 @@ init {
         run tenant(0);
         run tenant(1);
         run relay();
+        run controller(0);
+        run controller(1);
         run write_back(0);
         run write_back(1);
         run write_back(RELAY)

@@ -491,7 +491,7 @@ START_TEST(a_nonsense_doorbell_ends_its_queue_pair)
     ck_assert_int_ge(homi_event_fd(tenant.homi), 0);
     struct homi_queue *queue = homi_queue_pair_queue(bad);
     ck_assert_int_eq(homi_queue_health(queue), 0);
-    homi_queue_ring(queue, queue->sq_doorbell, 32);
+    homi_queue_ring(queue, 32);
     for (unsigned i = 0; i < 1000 && homi_queue_health(queue) == 0; i++)
         pause_milliseconds(10);
     ck_assert_int_eq(homi_queue_health(queue), -EIO);

@@ -110,7 +110,7 @@ static uint32_t walk(const struct homi_nvme_command *command, uint32_t bytes, ui
 
 static const struct homi_nvme_command *last_command(void)
 {
-    return (const struct homi_nvme_command *)setup.sq + (queue.sq_tail + ENTRIES - 1) % ENTRIES;
+    return (const struct homi_nvme_command *)setup.sq + (queue.sq_place / 8 + ENTRIES - 1) % ENTRIES;
 }
 
 /* Puts one read into the queue and makes its slot free again. */

@@ -446,7 +446,11 @@ START_TEST(sleeping_relay_is_woken_after_the_doorbell)
     ck_assert_uint_eq(wakes, 1);
     inline_device_fetch(&device);
     inline_device_complete(&device, 0, 0, 0);
+    /* How far completions were reaped wakes nobody, until the reaper goes to sleep itself. */
     ck_assert_uint_eq(homi_queue_reap(&device.queue, &completion, 1), 1);
+    ck_assert_uint_eq(device.doorbells[1], 1);
+    ck_assert_uint_eq(wakes, 1);
+    ck_assert(!homi_queue_posted(&device.queue));
     ck_assert_uint_eq(wakes, 2);
     ck_assert_uint_eq(rung[1], 1);
     ck_assert_uint_eq(homi_queue_wakes(&device.queue), 2);

@@ -218,8 +218,9 @@ int homi_queue_pair_event_fd(const struct homi_queue_pair *pair);
  * Waits for a completion without burning CPU: sleeps on the eventfd until one is there or
  * timeout_milliseconds (-1: for ever) have passed. Returns 0 when homi_queue_reap will find something,
  * -ETIMEDOUT, -ENOTSUP for a polled pair, or -EIO / -ENODEV when the controller failed or is gone (noticed
- * within a second). Signals do not end the wait. To sleep on several queue pairs at once, poll their
- * eventfds, then call this with timeout 0 for each, which clears them.
+ * within a second). Signals do not end the wait. To sleep on several queue pairs at once, ask
+ * homi_queue_posted() for each, poll their eventfds when none has a completion, then call this with timeout 0
+ * for each, which clears them.
  */
 int homi_queue_pair_wait(struct homi_queue_pair *pair, int timeout_milliseconds);
 

@@ -4,12 +4,14 @@
  * management, copy, and raw ones. Each call puts one command into the open batch, or refuses it and changes
  * nothing:
  *
- *   -EAGAIN  the queue is full: submit, reap, come back
- *   -EINVAL  no bytes, not a multiple of the block size, address not a multiple of 4, too many ranges, or the
- * cookie HOMI_COOKIE_NONE -E2BIG   more than the controller takes in one command -EFAULT  any byte outside
- * the region -ERANGE  the block range would wrap around; a range beyond the namespace is for the controller
- * to refuse -ENOBUFS more than two pages, and neither the region has a PRP table nor the queue memory for
- * lists
+ * - -EAGAIN: the queue is full; submit, reap, come back.
+ * - -EINVAL: no bytes, not a multiple of the block size, address not a multiple of 4, too many ranges, or the
+ *   cookie HOMI_COOKIE_NONE.
+ * - -E2BIG: more than the controller takes in one command.
+ * - -EFAULT: any byte outside the region.
+ * - -ERANGE: the first block is beyond HOMI_LBA_MAX; a range beyond the namespace is for the controller to
+ *   refuse.
+ * - -ENOBUFS: more than two pages, and neither the region has a PRP table nor the queue memory for lists.
  *
  * Buffers stay registered and untouched from the submission to the completion. "NVM" is the NVM Command Set
  * Specification 1.0, "Base" the Base Specification 2.0.
@@ -26,8 +28,8 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/* The largest starting LBA that no length can make wrap. */
-#define HOMI_LBA_MAX (UINT64_MAX - HOMI_NVME_BLOCKS_MAX)
+/* The largest starting LBA: no device has so many blocks, no length can make it wrap, and one bit tells. */
+#define HOMI_LBA_MAX (UINT64_MAX >> 1)
 
 /* A namespace as the controller sees it: block_bytes is 1 << block_shift, `blocks` its size (NSZE). */
 struct homi_namespace {
@@ -100,12 +102,11 @@ struct homi_prp2 {
 };
 
 /*
- * The second data pointer of any transfer, or its refusal: what homi_data_pointer() does not see at a glance.
- * Internal.
+ * The second data pointer of any transfer, or its refusal. Internal.
  */
-HOMI_OUTLINE struct homi_prp2 homi_prp_second(const struct homi_queue *queue, uint32_t slot,
-                                              const struct homi_region_map *region, uint64_t offset,
-                                              uint32_t bytes, uint32_t unit_bytes)
+HOMI_INLINE struct homi_prp2 homi_prp_second(const struct homi_queue *queue, uint32_t slot,
+                                             const struct homi_region_map *region, uint64_t offset,
+                                             uint32_t bytes, uint32_t unit_bytes)
 {
     uint64_t first = offset >> queue->page_shift, last = (offset + bytes - 1) >> queue->page_shift;
     struct homi_prp2 prp2 = {0, 0};
@@ -132,45 +133,76 @@ HOMI_OUTLINE struct homi_prp2 homi_prp_second(const struct homi_queue *queue, ui
 #define HOMI_PAGE_BYTES_MIN 4096u
 
 /*
- * The data pointers of `bytes` bytes at `address`, which must be a multiple of unit_bytes (itself a power of
- * two and a multiple of 4) and at most the queue's max_transfer_bytes. Internal. A list built on the fly goes
- * to the memory of the slot at the batch's tail, which is free.
- *
- * Two forms are told at a glance, each by a number that depends on the length alone and so stays the same
- * across a loop over equal transfers; a length that the compiler knows leaves little of them:
- *
- *   within    address bits that are 0 when a transfer of up to 4 KiB is naturally aligned: without a bit in
- *             common with bytes - 1, its last byte is at address | (bytes - 1), in the page of the first,
- * since a region starts with a page. All bits when the length is another or refused: a region is never at
- * address 0. starts    how many bytes of the region a transfer of more than two pages may start at, to take
- * its list from the region's table; none when the table does not serve the length, or it is refused.
- *
- * Everything else is looked at out of line.
+ * Fills the data pointers of `bytes` bytes at `address`, when that can be done at a glance, and says whether
+ * it could. unit_bytes is a power of two and a multiple of 4. Internal. Two forms are: up to 4 KiB naturally
+ * aligned, which lies in one page, and more than two pages whose list is in the region's table. A length that
+ * the compiler knows leaves one of them.
  */
-HOMI_INLINE int homi_data_pointer(const struct homi_batch *batch, const struct homi_region_map *region,
-                                  const void *address, uint32_t bytes, uint32_t unit_bytes,
-                                  struct homi_sqe *ret_sqe)
+HOMI_INLINE bool homi_data_pointer(const struct homi_batch *batch, const struct homi_region_map *region,
+                                   const void *address, uint32_t bytes, uint32_t unit_bytes,
+                                   struct homi_sqe *sqe)
 {
-    bool whole = (bytes & (unit_bytes - 1)) == 0;
-    uint64_t within = (bytes - 1) | -(uint64_t) !(whole & (bytes - 1 < HOMI_PAGE_BYTES_MIN));
-    bool serves = whole & (bytes > 2 * HOMI_PAGE_BYTES_MIN) & (bytes > region->prp_from_bytes) &
-                  (bytes <= region->prp_reach_bytes) & (bytes <= batch->max_transfer_bytes) &
-                  (batch->page_bytes == region->prp_page_bytes);
-    uint64_t starts = (region->bytes - bytes + 1) & -(uint64_t)serves;
+    bool tabled = (bytes > region->prp_from_bytes) & (bytes <= region->prp_reach_bytes) &
+                  (bytes <= batch->max_transfer_bytes) & (batch->page_bytes == region->prp_page_bytes);
     uint64_t place = (uint64_t)(uintptr_t)address, offset = place - region->base;
-    struct homi_prp2 prp2;
 
-    ret_sqe->prp1 = region->iova + offset;
-    ret_sqe->prp2 = 0;
-    if (homi_likely((place & within) == 0 && offset < region->whole_bytes))
-        return 0;
-    if (homi_likely((place & 3) == 0 && offset < starts)) {
-        ret_sqe->prp2 = homi_prp_table_place(region, offset >> region->prp_page_shift);
-        return 0;
+    sqe->prp1 = region->iova + offset;
+    sqe->prp2 = 0;
+    if (homi_unlikely((bytes & (unit_bytes - 1)) != 0))
+        return false;
+    if (bytes - 1 < HOMI_PAGE_BYTES_MIN)
+        return homi_likely((place & (bytes - 1)) == 0 && offset < region->whole_bytes);
+    if (homi_unlikely(!tabled || (place & 3) != 0 || offset > region->bytes - bytes))
+        return false;
+    sqe->prp2 = homi_prp_table_place(region, offset >> region->prp_page_shift);
+    return true;
+}
+
+/* A command with data pointers that are not told at a glance. Internal. */
+struct homi_data_put {
+    struct homi_batch batch;
+    struct homi_sqe sqe;
+    struct homi_region_map region;
+    const void *address;
+    uint64_t cookie;
+    uint32_t bytes;
+    uint32_t unit_bytes;
+};
+
+/*
+ * Puts a command with any data pointers, or refuses it. A list that is built on the fly goes to the memory of
+ * the slot at the batch's tail, which is free. Internal.
+ */
+HOMI_OUTLINE int homi_batch_put_any(struct homi_data_put *put)
+{
+    uint64_t offset = (uint64_t)(uintptr_t)put->address - put->region.base;
+    struct homi_prp2 prp2 = homi_prp_second(put->batch.queue, homi_batch_slot(&put->batch), &put->region,
+                                            offset, put->bytes, put->unit_bytes);
+
+    if (prp2.error != 0)
+        return prp2.error;
+    put->sqe.prp2 = prp2.iova;
+    return homi_batch_put(&put->batch, put->sqe, put->cookie);
+}
+
+/*
+ * Puts a command that moves `bytes` bytes between `address` and the controller; the rest of it is in `sqe`.
+ * Internal. What goes out of line goes there whole and as copies: the loop around then keeps next to nothing
+ * across the call, and its batch, command and region in registers.
+ */
+HOMI_INLINE int homi_batch_put_data(struct homi_batch *batch, struct homi_sqe sqe,
+                                    const struct homi_region_map *region, const void *address, uint32_t bytes,
+                                    uint32_t unit_bytes, uint64_t cookie)
+{
+    if (homi_likely(homi_data_pointer(batch, region, address, bytes, unit_bytes, &sqe))) {
+        return homi_batch_put(batch, sqe, cookie);
+    } else {
+        struct homi_data_put put = {*batch, sqe, *region, address, cookie, bytes, unit_bytes};
+        int error = homi_batch_put_any(&put);
+
+        batch->tail = put.batch.tail;
+        return error;
     }
-    prp2 = homi_prp_second(batch->queue, homi_batch_slot(batch), region, offset, bytes, unit_bytes);
-    ret_sqe->prp2 = prp2.iova;
-    return prp2.error;
 }
 
 HOMI_INLINE uint64_t homi_opcode_nsid(uint32_t opcode, uint32_t nsid)
@@ -188,20 +220,12 @@ HOMI_INLINE int homi_batch_transfer(struct homi_batch *batch, uint8_t opcode, co
                                     uint64_t lba, uint32_t control, uint64_t cookie)
 {
     uint32_t last = (bytes >> ns->block_shift) - 1;
-    struct homi_sqe sqe;
-    int error;
+    struct homi_sqe sqe = {homi_opcode_nsid(opcode, ns->id), 0, 0, lba, last | control, 0};
 
     HOMI_REQUIRE((control & 0xffffu) == 0, "the low 16 bits of control are the block count's");
-    error = homi_data_pointer(batch, region, address, bytes, ns->block_bytes, &sqe);
-    if (homi_unlikely(error != 0))
-        return error;
     if (homi_unlikely(lba > HOMI_LBA_MAX))
         return -ERANGE;
-    sqe.opcode_nsid = homi_opcode_nsid(opcode, ns->id);
-    sqe.cdw10_11 = lba;
-    sqe.cdw12_13 = last | control;
-    sqe.cdw14_15 = 0;
-    return homi_batch_put(batch, sqe, cookie);
+    return homi_batch_put_data(batch, sqe, region, address, bytes, ns->block_bytes, cookie);
 }
 
 /* Read (NVM 3.2.4). */
@@ -331,13 +355,11 @@ HOMI_INLINE int homi_batch_dataset_management(struct homi_batch *batch, const st
                            (count - 1) | (uint64_t)attributes << 32,
                            0,
                            0};
-    int error;
 
     if (homi_unlikely(count - 1 >= HOMI_NVME_RANGES_MAX))
         return -EINVAL;
-    error =
-        homi_data_pointer(batch, region, ranges, count * (uint32_t)sizeof(*ranges), sizeof(*ranges), &sqe);
-    return homi_unlikely(error != 0) ? error : homi_batch_put(batch, sqe, cookie);
+    return homi_batch_put_data(batch, sqe, region, ranges, count * (uint32_t)sizeof(*ranges), sizeof(*ranges),
+                               cookie);
 }
 
 /* Deallocate 1 to 256 ranges (NVM 3.2.3). What is read there afterwards depends on DLFEAT: it is no erase. */
@@ -360,13 +382,11 @@ HOMI_INLINE int homi_batch_copy(struct homi_batch *batch, const struct homi_name
                                 uint64_t cookie)
 {
     struct homi_sqe sqe = {homi_opcode_nsid(HOMI_NVME_COPY, ns->id), 0, 0, lba, count - 1, 0};
-    int error;
 
     if (homi_unlikely(count - 1 >= HOMI_NVME_RANGES_MAX))
         return -EINVAL;
-    error =
-        homi_data_pointer(batch, region, ranges, count * (uint32_t)sizeof(*ranges), sizeof(*ranges), &sqe);
-    return homi_unlikely(error != 0) ? error : homi_batch_put(batch, sqe, cookie);
+    return homi_batch_put_data(batch, sqe, region, ranges, count * (uint32_t)sizeof(*ranges), sizeof(*ranges),
+                               cookie);
 }
 
 /*

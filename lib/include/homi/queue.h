@@ -80,23 +80,24 @@ struct homi_queue {
     uint64_t *cookies;
     volatile uint32_t *sq_doorbell;
     const volatile uint32_t *wake;
-    uint32_t sq_tail;
-    uint32_t entries;
+    uint64_t sq_place;
+    uint64_t entries;
     uint32_t max_transfer_bytes;
     uint32_t page_bytes;
-    uint32_t page_shift;
-    uint32_t list_stride_bytes;
     uint32_t always_awake;
     uint32_t reserved;
 
     unsigned char *cq __attribute__((aligned(64)));
     volatile uint32_t *cq_doorbell;
+    uint64_t cq_expected;
     uint32_t cq_head;
-    uint32_t cq_expected;
+    uint32_t reserved_cq;
     uint64_t spurious;
 
     unsigned char *lists;
     uint64_t lists_iova;
+    uint32_t page_shift;
+    uint32_t list_stride_bytes;
     const volatile uint32_t *csts;
     void (*wake_relay)(void *context);
     void *wake_context;
@@ -108,18 +109,20 @@ struct homi_queue {
 /*
  * What a queue pair is made of. All memory belongs to the caller and outlives the queue.
  *
- * sq, cq: 64 B and 16 B times `entries`, page-aligned, device-visible; homi_queue_init() clears the CQ.
- * sq_doorbell, cq_doorbell: in the VF's mapped BAR (direct) or in a page that a relay forwards (relayed).
- * wake: a word that a relay sets before it sleeps, NULL for direct; wake_relay(wake_context) is called after
- * a doorbell was stored while it is not 0 (it may make a system call). The process must have registered for
- *     MEMBARRIER_CMD_GLOBAL_EXPEDITED, which lets the load of the word go without a fence.
- * csts: the controller's status register, or a copy of it that homid keeps; NULL when neither can be had.
- * cookies: `entries` + 1 words of the process's own memory, not device-visible. The last one never looks
- * free, so that the test for a busy slot finds the end of the ring too. lists: homi_queue_lists_bytes()
- * bytes, page-aligned, device-visible at lists_iova: PRP lists built on the fly. NULL when every transfer of
- * more than two pages has a prebuilt table (homi_region_map_prebuild()). entries: 2 to CAP.MQES + 1; one
- * stays empty. Need not be a power of two. page_bytes: the controller's page size (CC.MPS), a power of two of
- * at least 4096. max_transfer_bytes: MDTS in bytes; more than HOMI_TRANSFER_BYTES_MAX counts as that.
+ * - sq, cq: 64 B and 16 B times `entries`, page-aligned, device-visible; homi_queue_init() clears the CQ.
+ * - sq_doorbell, cq_doorbell: in the VF's mapped BAR (direct) or in a page that a relay forwards (relayed).
+ * - wake: a word that a relay sets before it sleeps, NULL for direct; wake_relay(wake_context) is called
+ *   while it is not 0, after the submission queue's doorbell was stored (it may make a system call). The
+ *   process must have registered for MEMBARRIER_CMD_GLOBAL_EXPEDITED, which lets the load of the word go
+ *   without a fence.
+ * - csts: the controller's status register, or a copy of it that homid keeps; NULL when neither can be had.
+ * - cookies: `entries` + 1 words of the process's own memory, not device-visible. The last one never looks
+ *   free, so that the test for a busy slot finds the end of the ring too.
+ * - lists: homi_queue_lists_bytes() bytes, page-aligned, device-visible at lists_iova: PRP lists built on the
+ *   fly. NULL when every transfer of more than two pages has a prebuilt table (homi_region_map_prebuild()).
+ * - entries: 2 to CAP.MQES + 1; one stays empty. Need not be a power of two.
+ * - page_bytes: the controller's page size (CC.MPS), a power of two of at least 4096.
+ * - max_transfer_bytes: MDTS in bytes; more than HOMI_TRANSFER_BYTES_MAX counts as that.
  */
 struct homi_queue_setup {
     void *sq;
@@ -263,13 +266,20 @@ HOMI_COLD void homi_queue_wake(struct homi_queue *queue)
 }
 
 /*
- * Rings a doorbell, then looks whether the relay sleeps. The relay sets the word, has the kernel run a
- * barrier on every CPU (membarrier), and looks at the doorbells again: one side sees the other, whatever this
- * CPU still holds back.
+ * Rings the submission queue's doorbell, then looks whether the relay sleeps. The relay sets the word, has
+ * the kernel run a barrier on every CPU (membarrier), and looks at the doorbells again: one side sees the
+ * other, whatever this CPU still holds back.
+ *
+ * The completion queue's doorbell is stored without a look. Its value only makes room, and a relay that went
+ * to sleep left room enough for all that it has forwarded: it read the head after the last tail, the commands
+ * that the tail stands for are fewer than the entries past that head, and no further tail gets by without
+ * waking it; it then forwards the head first (proven in tests/spin/). Who sleeps until an interrupt comes
+ * asks homi_queue_posted() first, which does look: a controller may hold back an interrupt until the head
+ * shows that the last one was served.
  */
-HOMI_INLINE void homi_queue_ring(struct homi_queue *queue, volatile uint32_t *doorbell, uint32_t value)
+HOMI_INLINE void homi_queue_ring(struct homi_queue *queue, uint32_t tail)
 {
-    *doorbell = value;
+    *queue->sq_doorbell = tail;
     if (homi_unlikely(*queue->wake != 0))
         homi_queue_wake(queue);
 }
@@ -303,7 +313,7 @@ HOMI_INLINE struct homi_batch homi_batch_begin(struct homi_queue *queue)
     batch.cookies = queue->cookies;
     batch.max_transfer_bytes = queue->max_transfer_bytes;
     batch.page_bytes = queue->page_bytes;
-    batch.tail = (uint64_t)queue->sq_tail * 8;
+    batch.tail = queue->sq_place;
     return batch;
 }
 
@@ -369,7 +379,7 @@ HOMI_INLINE int homi_batch_put(struct homi_batch *batch, struct homi_sqe sqe, ui
     uint64_t tail = batch->tail, next = tail + 8;
 
     if (homi_unlikely(*homi_batch_cookie(batch, next) != HOMI_COOKIE_NONE)) {
-        if (next != (uint64_t)batch->queue->entries * 8 || batch->cookies[0] != HOMI_COOKIE_NONE)
+        if (next != batch->queue->entries * 8 || batch->cookies[0] != HOMI_COOKIE_NONE)
             return -EAGAIN;
         next = 0;
     }
@@ -391,16 +401,15 @@ HOMI_INLINE int homi_batch_put(struct homi_batch *batch, struct homi_sqe sqe, ui
 HOMI_INLINE void homi_batch_submit(struct homi_batch *batch)
 {
     struct homi_queue *queue = batch->queue;
-    uint32_t tail = homi_batch_slot(batch);
 
 #ifdef HOMI_DEBUG
     HOMI_REQUIRE(queue->open_batches-- == 1, "the batch was submitted or cancelled already");
 #endif
-    if (homi_unlikely(tail == queue->sq_tail))
+    if (homi_unlikely(batch->tail == queue->sq_place))
         return;
-    queue->sq_tail = tail;
+    queue->sq_place = batch->tail;
     homi_device_write_barrier();
-    homi_queue_ring(queue, queue->sq_doorbell, tail);
+    homi_queue_ring(queue, homi_batch_slot(batch));
 }
 
 /* Drops the batch's commands; the controller never learns of them, and their cookies do not come back. */
@@ -411,10 +420,10 @@ static inline void homi_batch_cancel(struct homi_batch *batch)
 #ifdef HOMI_DEBUG
     HOMI_REQUIRE(queue->open_batches-- == 1, "the batch was submitted or cancelled already");
 #endif
-    for (uint32_t slot = queue->sq_tail; slot != homi_batch_slot(batch);
+    for (uint64_t slot = queue->sq_place / 8; slot != batch->tail / 8;
          slot = slot + 1 == queue->entries ? 0 : slot + 1)
         queue->cookies[slot] = HOMI_COOKIE_NONE;
-    batch->tail = (uint64_t)queue->sq_tail * 8;
+    batch->tail = queue->sq_place;
 }
 
 typedef uint32_t homi_cqe_word __attribute__((may_alias));
@@ -425,11 +434,11 @@ HOMI_INLINE homi_cqe_word *homi_queue_cqe(const struct homi_queue *queue, uint32
     return (homi_cqe_word *)(void *)(queue->cq + (size_t)head * HOMI_NVME_CQE_BYTES);
 }
 
-/* Moves the head of the completion queue by `count` entries, at most to the end of the ring. Internal. */
-HOMI_INLINE uint32_t homi_queue_advance(struct homi_queue *queue, uint32_t count)
+/* Moves the head of the completion queue from `head` by `count` entries, at most to the end of the ring.
+ * Internal. */
+HOMI_INLINE uint32_t homi_queue_advance(struct homi_queue *queue, uint32_t head, uint32_t count)
 {
-    uint32_t head = queue->cq_head + count;
-
+    head += count;
     if (homi_unlikely(head == queue->entries)) {
         head = 0;
         queue->cq_expected ^= HOMI_CQE_PHASE;
@@ -445,11 +454,11 @@ HOMI_INLINE uint32_t homi_queue_advance(struct homi_queue *queue, uint32_t count
 HOMI_OUTLINE uint32_t homi_queue_reap_rest(struct homi_queue *queue, struct homi_completion *completions,
                                            uint32_t count, uint32_t max)
 {
-    uint32_t start = queue->cq_head, head = homi_queue_advance(queue, count);
+    uint32_t start = queue->cq_head, head = homi_queue_advance(queue, start, count);
 
     while (count != max) {
         const homi_cqe_word *cqe = homi_queue_cqe(queue, head);
-        uint32_t word = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ queue->cq_expected, cid = word & 0xffffu;
+        uint64_t word = __atomic_load_n(&cqe[3], __ATOMIC_RELAXED) ^ queue->cq_expected, cid = word & 0xffffu;
 
         if ((word & HOMI_CQE_PHASE) != 0)
             break;
@@ -465,11 +474,11 @@ HOMI_OUTLINE uint32_t homi_queue_reap_rest(struct homi_queue *queue, struct homi
             completion->reserved = 0;
             queue->cookies[cid] = HOMI_COOKIE_NONE;
         }
-        head = homi_queue_advance(queue, 1);
+        head = homi_queue_advance(queue, head, 1);
     }
     if (head != start) {
         homi_device_read_barrier();
-        homi_queue_ring(queue, queue->cq_doorbell, head);
+        *queue->cq_doorbell = head;
     }
     return count;
 }
@@ -488,9 +497,9 @@ HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_compl
                                      uint32_t max)
 {
     uint64_t *cookies = queue->cookies;
-    uint64_t expected = queue->cq_expected;
-    uint32_t entries = queue->entries, last = entries - queue->cq_head - 1, run;
-    const unsigned char *cq = (const unsigned char *)homi_queue_cqe(queue, queue->cq_head);
+    uint64_t expected = queue->cq_expected, entries = queue->entries;
+    uint32_t head = queue->cq_head, last = (uint32_t)entries - head - 1, run;
+    const unsigned char *cq = (const unsigned char *)homi_queue_cqe(queue, head);
     size_t place = 0;
 
     HOMI_REQUIRE(entries != 0, "the queue is not initialised");
@@ -522,17 +531,22 @@ HOMI_INLINE uint32_t homi_queue_reap(struct homi_queue *queue, struct homi_compl
     if (homi_unlikely(run != max))
         goto rest;
     homi_device_read_barrier();
-    homi_queue_ring(queue, queue->cq_doorbell, homi_queue_advance(queue, run));
+    *queue->cq_doorbell = homi_queue_advance(queue, head, run);
     return run;
 rest:
     return homi_queue_reap_rest(queue, completions, (uint32_t)(place / HOMI_NVME_CQE_BYTES), max);
 }
 
-/* Whether a completion has been posted that is not reaped yet: to be asked before going to sleep. */
-HOMI_INLINE bool homi_queue_posted(const struct homi_queue *queue)
+/*
+ * Whether a completion has been posted that is not reaped yet: to be asked before going to sleep, since it
+ * also has a sleeping relay forward how far completions have been reaped (see homi_queue_ring()).
+ */
+HOMI_INLINE bool homi_queue_posted(struct homi_queue *queue)
 {
     const homi_cqe_word *cqe = homi_queue_cqe(queue, queue->cq_head);
 
+    if (homi_unlikely(*queue->wake != 0))
+        homi_queue_wake(queue);
     return ((__atomic_load_n(&cqe[3], __ATOMIC_ACQUIRE) ^ queue->cq_expected) & HOMI_CQE_PHASE) == 0;
 }
 
@@ -551,7 +565,7 @@ static inline uint64_t homi_queue_wakes(const struct homi_queue *queue)
 /* Commands that a queue can have in flight: one entry stays empty. */
 static inline uint32_t homi_queue_depth(const struct homi_queue *queue)
 {
-    return queue->entries - 1;
+    return (uint32_t)queue->entries - 1;
 }
 
 /* 0 while the controller lives (as far as can be told), -ENODEV when it left the bus, -EIO when it reports a

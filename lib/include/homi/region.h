@@ -23,8 +23,8 @@ extern "C" {
 #define HOMI_INLINE      static inline __attribute__((always_inline))
 #define HOMI_OUTLINE     static __attribute__((noinline, unused))
 #define HOMI_COLD        static __attribute__((noinline, cold, unused))
-#define homi_likely(x)   __builtin_expect(!!(x), 1)
-#define homi_unlikely(x) __builtin_expect(!!(x), 0)
+#define homi_likely(x)   __builtin_expect_with_probability(!!(x), 1, 1.0)
+#define homi_unlikely(x) __builtin_expect_with_probability(!!(x), 0, 1.0)
 
 /*
  * A region. base and iova are multiples of the controller's page size, bytes is not 0; whole_bytes are those

@@ -221,6 +221,10 @@ static int sleep_for_completions(struct load *load)
         r = homi_queue_pair_wait(load->workers[0].pair, SLEEP_MS);
         return r == -ETIMEDOUT ? 0 : r;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        if (homi_queue_posted(load->workers[i].queue))
+            return 0;
+    }
     if (poll(load->polls, count, SLEEP_MS) < 0 && errno != EINTR)
         return -errno;
     for (uint32_t i = 0; i < count && (r == 0 || r == -ETIMEDOUT); i++)
