@@ -82,12 +82,13 @@ static void put_to_sleep(struct relayed *function)
         set_wakefulness(function, AWAKE);
 }
 
-static void drain(int fd)
+/* The worker's own: what a function's tenant holds too is never read (worker_add). */
+static void drain_kicks(struct worker *worker)
 {
     uint64_t count;
 
     /* Non-blocking; how often it was written says nothing. */
-    if (read(fd, &count, sizeof(count)) < 0)
+    if (read(worker->kick_fd, &count, sizeof(count)) < 0)
         return;
 }
 
@@ -98,9 +99,10 @@ static void take_events(struct worker *worker)
 
     for (int i = 0; i < count; i++) {
         struct relayed *function = events[i].data.ptr;
-        drain(function ? function->wake_fd : worker->kick_fd);
         if (function)
             set_wakefulness(function, AWAKE);
+        else
+            drain_kicks(worker);
     }
 }
 
@@ -195,9 +197,13 @@ void worker_go(struct worker *worker)
     pthread_mutex_unlock(&worker->lock);
 }
 
+/*
+ * Told of each write, however the counter stands, and so it need not be read. It must not: the tenant has the
+ * same open file, can make it blocking, and can empty it between the event and the read.
+ */
 int worker_add(struct worker *worker, struct relayed *function)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = function};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = function};
 
     if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, function->wake_fd, &event) < 0)
         return -errno;

@@ -384,6 +384,24 @@ START_TEST(who_does_not_wake_it_is_found_all_the_same)
 }
 END_TEST
 
+/* A tenant has the counter's open file too: it could make a read of it wait for ever. */
+START_TEST(the_wake_counter_is_never_read)
+{
+    enum { WAKES = 20 };
+    uint64_t count;
+
+    ck_assert_int_eq(fcntl(wake_fd, F_SETFL, 0), 0);
+    for (uint32_t i = 1; i <= WAKES; i++) {
+        wait_for(wake_word(&pages[0]), 1);
+        line(&pages[0], 1)->submission = i;
+        wake_relay();
+        wait_for(doorbell(1, false), i);
+    }
+    ck_assert_int_eq(read(wake_fd, &count, sizeof(count)), sizeof(count));
+    ck_assert_uint_eq(count, WAKES);
+}
+END_TEST
+
 /* Doorbells at every moment of falling asleep: none is left lying until the backstop, once a second. */
 START_TEST(no_wake_up_is_lost)
 {
@@ -590,6 +608,7 @@ int main(void)
     tcase_add_test(tcase, what_is_gone_is_not_forwarded);
     tcase_add_test(tcase, without_work_it_sleeps_and_is_woken);
     tcase_add_test(tcase, who_does_not_wake_it_is_found_all_the_same);
+    tcase_add_test(tcase, the_wake_counter_is_never_read);
     tcase_add_test(tcase, no_wake_up_is_lost);
     tcase_add_test(tcase, it_outlives_homid);
     tcase_add_test(tcase, a_homid_that_has_nothing_ends_it);
