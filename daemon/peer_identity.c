@@ -111,7 +111,7 @@ int peer_pidfd(int fd, const struct core_peer *peer)
         return -errno;
     /*
      * The number may be another process's by now. The look at /proc is about the process of the pidfd, since
-     * that is alive after it. (Asked of poll: sending it no signal needs CAP_KILL, which homid has not got.)
+     * that is alive after it.
      */
     if (!runs_as(peer->pid, peer->uid) || has_ended(pidfd)) {
         close(pidfd);
@@ -149,7 +149,7 @@ int process_again(pid_t pid, uint64_t start_time)
         return -errno;
     /* The look at /proc is about the process of the pidfd, since that is alive after it. */
     int r = process_start_time(pid, &found);
-    if (r == 0 && (found != start_time || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0))
+    if (r == 0 && (found != start_time || has_ended(pidfd)))
         r = -ESRCH;
     if (r == 0)
         return pidfd;

@@ -438,7 +438,8 @@ static bool make_findable(struct api_call *call, const struct core_grant *grant,
         return true;
     int r = container_device_write(context->container_directory, &device, name);
     if (r < 0) {
-        snprintf(operation, sizeof operation, "describing the lease in %s", context->container_directory);
+        snprintf(operation, sizeof operation, "describing the lease in %s (homid(8), CONTAINERS)",
+                 context->container_directory);
         give_up(call, grant, parameters, r, operation);
         return false;
     }

@@ -48,12 +48,15 @@ static int group_node(const char *address, char *ret_path, struct helper_output 
     return 0;
 }
 
-/* The group of a node stays: what udev decided. */
+/* The group of a node stays: what udev decided. A node that is the user's already needs no right to give. */
 static int own_node(const char *path, uid_t user, struct helper_output *output)
 {
     struct stat status;
+    int r = lstat(path, &status);
 
-    if (lchown(path, user, (gid_t)-1) < 0 || lstat(path, &status) < 0) {
+    if (r == 0 && status.st_uid != user && (r = lchown(path, user, (gid_t)-1)) == 0)
+        r = lstat(path, &status);
+    if (r < 0) {
         helper_fail(output, -errno, "giving %s to uid %u", path, (unsigned)user);
         return output->error;
     }
@@ -62,6 +65,18 @@ static int own_node(const char *path, uid_t user, struct helper_output *output)
         return output->error;
     }
     return 0;
+}
+
+/* Before anything of the VF changes: giving the group's node to who has it already needs the same right. */
+static bool may_lend(const char *group_path, struct helper_output *output)
+{
+    struct stat status;
+
+    if (lstat(group_path, &status) < 0 || lchown(group_path, status.st_uid, (gid_t)-1) < 0) {
+        helper_fail(output, -errno, "homid may not lend (homid(8), LOANS): giving %s away", group_path);
+        return false;
+    }
+    return true;
 }
 
 /* ---- the nodes of the kernel's driver ---- */
@@ -220,14 +235,11 @@ void job_lend(const struct helper_input *input, struct helper_output *output)
     const struct job_loan *loan = read_loan(input, address, output);
 
     *nodes = (struct hw_nodes){0};
-    if (!loan)
+    if (!loan || group_node(address, path, output) < 0 || !may_lend(path, output))
         return;
-    if (loan->kind == HW_LOAN_KERNEL) {
-        if (lend_kernel(loan, address, nodes, output) < 0)
-            return;
-    } else if (group_node(address, path, output) < 0 || add_node(nodes, path, loan->user, output) < 0) {
+    if (loan->kind == HW_LOAN_KERNEL ? lend_kernel(loan, address, nodes, output) < 0
+                                     : add_node(nodes, path, loan->user, output) < 0)
         return;
-    }
     output->bytes = sizeof(*nodes);
 }
 
@@ -257,11 +269,16 @@ static int withdraw_node(const char *path, const struct job_loan *loan, struct h
     if (loan->kill)
         holders_kill(&search);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (S_ISBLK(status.st_mode) ? O_EXCL : 0));
-    bool exclusive = fd >= 0 || errno != EBUSY;
+    int error = fd < 0 ? -errno : 0;
     if (fd >= 0)
         close(fd);
-    if (!exclusive || holders_name(&search, text)) {
+    if (error == -EBUSY || holders_name(&search, text)) {
         busy(&search, path, output);
+        return output->error;
+    }
+    /* The driver opens none whose device is failing or going; any other reason leaves unknown who has it. */
+    if (error && error != -ENXIO && error != -ENODEV && error != -EIO) {
+        helper_fail(output, error, "opening %s to see whether it is held", path);
         return output->error;
     }
     return 0;

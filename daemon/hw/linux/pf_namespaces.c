@@ -78,45 +78,57 @@ static int attach(struct physical *physical, uint32_t id, bool attach)
     return r;
 }
 
+/* Whether somebody holds a block device for himself: 1, 0, or -errno where that cannot be told. */
+static int held(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == EBUSY ? 1 : errno == ENOENT || errno == ENXIO || errno == ENODEV ? 0 : -errno;
+    close(fd);
+    return 0;
+}
+
+static bool has_id(const char *entry, uint32_t id)
+{
+    char path[PATH_MAX], number[16];
+
+    snprintf(path, sizeof(path), "%s/nsid", entry);
+    FILE *file = fopen(path, "re");
+    bool same = file && fgets(number, sizeof(number), file) && strtoul(number, NULL, 10) == id;
+    if (file)
+        fclose(file);
+    return same;
+}
+
 /*
  * Whether the host uses the namespace's block device: a file system, a volume or somebody else holds it for
  * himself. Where the SSD can have several controllers the device is named after the subsystem, and the
- * controller's own entry is a hidden path (nvme0c0n2). *ret_attached: the kernel has it at all.
+ * controller's own entry is a hidden path (nvme0c0n2). 1, 0 or -errno; *ret_attached: the kernel has it at
+ * all.
  */
-static bool in_use(const struct sysfs_controller *controller, uint32_t id, bool *ret_attached)
+static int in_use(const struct sysfs_controller *controller, uint32_t id, bool *ret_attached)
 {
-    char pattern[PATH_MAX], path[PATH_MAX], number[16];
-    bool used = false;
+    char pattern[PATH_MAX], path[PATH_MAX];
     glob_t found;
+    int used = 0;
 
     *ret_attached = false;
     snprintf(pattern, sizeof(pattern), "/sys/class/nvme/%s/nvme*n*", controller->name);
     if (glob(pattern, 0, NULL, &found) != 0)
-        return false;
-    for (size_t i = 0; i < found.gl_pathc && !used; i++) {
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc && used == 0; i++) {
         unsigned subsystem, instance;
         const char *name = strrchr(found.gl_pathv[i], '/') + 1;
-        FILE *file;
 
-        snprintf(path, sizeof(path), "%s/nsid", found.gl_pathv[i]);
-        file = fopen(path, "re");
-        if (!file || !fgets(number, sizeof(number), file) || strtoul(number, NULL, 10) != id) {
-            if (file)
-                fclose(file);
+        if (!has_id(found.gl_pathv[i], id))
             continue;
-        }
-        fclose(file);
         *ret_attached = true;
         if (sscanf(name, "nvme%uc%*un%u", &subsystem, &instance) == 2)
             snprintf(path, sizeof(path), "/dev/nvme%un%u", subsystem, instance);
         else
             snprintf(path, sizeof(path), "/dev/%s", name);
-
-        int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
-
-        used = fd < 0 && errno == EBUSY;
-        if (fd >= 0)
-            close(fd);
+        used = held(path);
     }
     globfree(&found);
     return used;
@@ -166,14 +178,16 @@ void job_change_namespace(const struct helper_input *input, struct helper_output
 {
     const struct job_namespace *job = input->data;
     const struct hw_namespace_change *change = &job->change;
+    bool takes = change->act != HW_NAMESPACE_CREATE && change->act != HW_NAMESPACE_ATTACH, attached = false;
     struct physical physical;
-    bool attached = false;
 
     if (pf_open(&job->device, &physical, output) < 0)
         return;
-    if (change->act != HW_NAMESPACE_CREATE && change->act != HW_NAMESPACE_ATTACH &&
-        in_use(&physical.controller, change->id, &attached))
+    int used = takes ? in_use(&physical.controller, change->id, &attached) : 0;
+    if (used > 0)
         helper_fail(output, -EBUSY, "the host uses namespace %u", change->id);
+    else if (used < 0)
+        helper_fail(output, used, "whether the host uses namespace %u", change->id);
     else if (change->act == HW_NAMESPACE_CREATE)
         create(&physical, change, output);
     else if (change->act == HW_NAMESPACE_DELETE)
