@@ -20,11 +20,22 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-#define HOMI_INLINE      static inline __attribute__((always_inline))
-#define HOMI_OUTLINE     static __attribute__((noinline, unused))
-#define HOMI_COLD        static __attribute__((noinline, cold, unused))
+#define HOMI_INLINE  static inline __attribute__((always_inline))
+#define HOMI_OUTLINE static __attribute__((noinline, unused))
+#define HOMI_COLD    static __attribute__((noinline, cold, unused))
+
+/* A certainty, where the compiler takes one: what is unlikely then costs the rest neither a register nor a
+ * jump. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_expect_with_probability)
 #define homi_likely(x)   __builtin_expect_with_probability(!!(x), 1, 1.0)
 #define homi_unlikely(x) __builtin_expect_with_probability(!!(x), 0, 1.0)
+#endif
+#endif
+#ifndef homi_likely
+#define homi_likely(x)   __builtin_expect(!!(x), 1)
+#define homi_unlikely(x) __builtin_expect(!!(x), 0)
+#endif
 
 /*
  * A region. base and iova are multiples of the controller's page size, bytes is not 0; whole_bytes are those
