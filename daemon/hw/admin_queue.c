@@ -184,7 +184,8 @@ static int free_slot(const struct admin_queue *queue, bool event)
     return -1;
 }
 
-static void issue(struct admin_queue *queue, int index, const struct admin_command *command, admin_done done,
+/* Puts a command into the queue, of which the controller is told by ring_submission(). */
+static void place(struct admin_queue *queue, int index, const struct admin_command *command, admin_done done,
                   void *user)
 {
     struct ring *ring = queue->ring;
@@ -210,8 +211,21 @@ static void issue(struct admin_queue *queue, int index, const struct admin_comma
     /* The entry must be in memory before the doorbell tells of it. */
     __atomic_store_n(&ring->submitted, ring->submitted + 1, __ATOMIC_SEQ_CST);
     crash_here();
-    queue->listener.ring_submission(queue->listener.user, (uint16_t)(ring->submitted % ADMIN_ENTRIES));
+}
+
+static void ring_submission(struct admin_queue *queue)
+{
+    uint16_t tail = (uint16_t)(queue->ring->submitted % ADMIN_ENTRIES);
+
+    queue->listener.ring_submission(queue->listener.user, tail);
     crash_here();
+}
+
+static void issue(struct admin_queue *queue, int index, const struct admin_command *command, admin_done done,
+                  void *user)
+{
+    place(queue, index, command, done, user);
+    ring_submission(queue);
 }
 
 int admin_queue_submit(struct admin_queue *queue, const struct admin_command *command, admin_done done,
@@ -266,12 +280,16 @@ void admin_queue_forget(struct admin_queue *queue, const void *user)
 void admin_queue_post_events(struct admin_queue *queue, unsigned count)
 {
     const struct admin_command request = {.opcode = OPCODE_ASYNC_EVENT};
+    unsigned placed = 0;
     int index;
 
     while (!queue->failed && queue->events < count && (index = free_slot(queue, true)) >= 0) {
         queue->events++;
-        issue(queue, index, &request, NULL, NULL);
+        placed++;
+        place(queue, index, &request, NULL, NULL);
     }
+    if (placed)
+        ring_submission(queue);
 }
 
 static void fail(struct admin_queue *queue, const char *reason)

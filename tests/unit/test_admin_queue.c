@@ -32,7 +32,7 @@ static _Alignas(PAGE) uint8_t written[ADMIN_WRITTEN_BYTES];
 static _Alignas(8) uint8_t ring[ADMIN_RING_BYTES];
 static struct admin_queue *queue;
 static unsigned tail_doorbell, head_doorbell, taken, produced, phase = 1;
-static unsigned done_count, event_count, failure_count;
+static unsigned done_count, event_count, failure_count, ring_count;
 static struct admin_completion last;
 static uint8_t last_data[ADMIN_DATA_BYTES];
 static uint32_t last_event;
@@ -43,6 +43,7 @@ static void ring_submission(void *user, uint16_t tail)
     (void)user;
     ck_assert_uint_lt(tail, ADMIN_ENTRIES);
     tail_doorbell = tail;
+    ring_count++;
 }
 
 static void ring_completion(void *user, uint16_t head)
@@ -322,8 +323,10 @@ END_TEST
 
 START_TEST(event_requests_are_kept_posted)
 {
+    ring_count = 0;
     admin_queue_post_events(queue, 2);
     admin_queue_post_events(queue, 2);
+    ck_assert_uint_eq(ring_count, 1);
     struct submitted first = fetch(), second = fetch();
     ck_assert_uint_eq(taken, tail_doorbell);
     ck_assert_uint_eq(first.opcode, ASYNC_EVENT);
