@@ -18,6 +18,9 @@
 #include "daemon/state.h"
 #include "proto/transport.h"
 
+/* What a connection is watched for: calls and its end, or its end alone. */
+enum { INTEREST_CALLS = EV_READ | EV_PERSIST, INTEREST_END = EV_CLOSED | EV_PERSIST };
+
 static void on_event(evutil_socket_t fd, short what, void *user);
 
 /* Listens for `interest` from now on. A peer that is written to must read within the time-out. */
@@ -106,6 +109,17 @@ static int send_queued(struct peer *peer)
 }
 
 /*
+ * Whether to look for calls. Few peers send one before the last is answered: that is found out when it
+ * happens, so that a call costs no change of what the connection is watched for.
+ */
+static bool listens(const struct peer *peer)
+{
+    bool early = peer->left > 0 || peer->interest == INTEREST_END;
+
+    return !peer->shared->holding && !(early && varlink_connection_call_pending(peer->session.connection));
+}
+
+/*
  * Sends what is queued, takes the calls that are there, and arranges for what comes next. Calls are taken
  * only while the peer reads its answers. Returns a negative errno when the connection is over.
  */
@@ -152,8 +166,7 @@ static int serve(struct peer *peer)
         return want(peer, EV_WRITE | EV_CLOSED | EV_PERSIST);
     if (peer->ending)
         return -ESHUTDOWN;
-    bool pending = varlink_connection_call_pending(session->connection) || peer->shared->holding;
-    return want(peer, pending ? EV_CLOSED | EV_PERSIST : EV_READ | EV_PERSIST);
+    return want(peer, listens(peer) ? INTEREST_CALLS : INTEREST_END);
 }
 
 static void end_for(struct peer *peer, int error)
@@ -191,7 +204,13 @@ static int receive(struct peer *peer)
 
 static int on_readable(struct peer *peer)
 {
-    int r = receive(peer);
+    int r;
+
+    /* A call that came early, or the end: either waits until the last call is done with. */
+    if (peer->taken)
+        return varlink_connection_call_pending(peer->session.connection) ? want(peer, INTEREST_END)
+                                                                         : serve(peer);
+    r = receive(peer);
     if (r < 0 && r != -EAGAIN && r != -EPROTO)
         return r;
     if (r == 0 || r == -EPROTO) /* what was queued until now is owed still */
@@ -276,7 +295,7 @@ static int start(struct peer *peer, const struct core_peer *credentials, const s
     if (r == 0)
         r = watch(peer, credentials, again);
     if (r == 0)
-        r = want(peer, peer->shared->holding ? EV_CLOSED | EV_PERSIST : EV_READ | EV_PERSIST);
+        r = want(peer, peer->shared->holding ? INTEREST_END : INTEREST_CALLS);
     return r;
 }
 
@@ -326,7 +345,7 @@ int peer_restore(struct peer_shared *shared, struct peer_list *list, int fd, uin
 
 void peer_resume(struct peer *peer)
 {
-    if (!varlink_connection_call_pending(peer->session.connection) && want(peer, EV_READ | EV_PERSIST) < 0)
+    if (!varlink_connection_call_pending(peer->session.connection) && want(peer, INTEREST_CALLS) < 0)
         peer_end(peer, NULL);
 }
 

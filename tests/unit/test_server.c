@@ -268,6 +268,32 @@ START_TEST(a_call_may_be_answered_later)
 }
 END_TEST
 
+/* After homid found nothing more to read, and so looks for calls still. */
+START_TEST(a_call_that_comes_early_waits)
+{
+    core.later = true;
+    int fd = dial(API_TENANT);
+    say(fd, TENANT("Attach", ""));
+    spin();
+    say(fd, TENANT("Detach", "\"lease\":\"l1\""));
+    ck_assert_str_eq(hear(fd), "");
+    ck_assert_uint_eq(core.asked, 1);
+    grant(core.attach_done, core.done_user);
+    ck_assert_heard(fd, "\"lease\":\"l1\"");
+    ck_assert_str_eq(hear(fd), "{}");
+    ck_assert_uint_eq(core.asked, 2);
+
+    say(fd, TENANT("Attach", ""));
+    spin();
+    say(fd, TENANT("Detach", "\"lease\":\"l1\""));
+    spin();
+    close(fd);
+    spin();
+    ck_assert_uint_eq(core.given_back, 1);
+    ck_assert_uint_eq(server_connections(server), 0);
+}
+END_TEST
+
 START_TEST(hanging_up_gives_back_what_is_under_way)
 {
     core.later = true;
@@ -578,6 +604,7 @@ int main(void)
     tcase_add_test(tcase, problems_are_told_as_far_as_they_fit);
     tcase_add_test(tcase, an_answer_is_given_again_with_its_descriptor);
     tcase_add_test(tcase, a_call_may_be_answered_later);
+    tcase_add_test(tcase, a_call_that_comes_early_waits);
     tcase_add_test(tcase, hanging_up_gives_back_what_is_under_way);
     tcase_add_test(tcase, queue_pairs_and_data_are_answered);
     tcase_add_loop_test(tcase, refusals_have_names, 0, sizeof refusals / sizeof refusals[0]);
