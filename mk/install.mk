@@ -17,7 +17,7 @@ INSTALLED := $(SBINDIR)/homid $(SBINDIR)/homi-conformance $(BINDIR)/homictl $(BI
   $(addprefix $(INCLUDEDIR)/homi/,$(notdir $(HEADERS))) \
   $(foreach page,$(MANUALS),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
   $(addprefix $(UNITDIR)/,$(UNITS)) \
-  $(DATADIR)/grafana-dashboard.json $(BASHDIR)/homictl $(ZSHDIR)/_homictl \
+  $(DATADIR)/grafana-dashboard.json $(DATADIR)/homid-lending.conf $(BASHDIR)/homictl $(ZSHDIR)/_homictl \
   $(SYSUSERSDIR)/homi.conf $(TMPFILESDIR)/homi.conf $(CATALOGDIR)/homi.catalog
 
 put = $(INSTALL) -D -m $(1) $(2) $(DESTDIR)$(3)
@@ -42,6 +42,7 @@ install: all ## Install (DESTDIR=, PREFIX=, SYSCONFDIR=); an existing configurat
 	  sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' systemd/$$unit* >$(DESTDIR)$(UNITDIR)/$$unit && \
 	  chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
 	$(call put,644,conf/grafana-dashboard.json,$(DATADIR)/grafana-dashboard.json)
+	$(call put,644,systemd/homid-lending.conf,$(DATADIR)/homid-lending.conf)
 	$(call put,644,systemd/homi.sysusers,$(SYSUSERSDIR)/homi.conf)
 	$(call put,644,systemd/homi.tmpfiles,$(TMPFILESDIR)/homi.conf)
 	$(call put,644,systemd/homi.catalog,$(CATALOGDIR)/homi.catalog)

@@ -76,9 +76,8 @@ static int region_flood(struct attacker *attacker)
 
     while (count < 256 && (r = homi_memory_new(attacker->lease, PAGE, 0, &memories[count])) == 0)
         count++;
-    if (r <= 0 || count > attacker->setup->regions ||
-        !strstr(homi_error_name(attacker->homi), "QuotaExceeded"))
-        return got("%u regions more", count);
+    if (r != HOMI_REFUSED_QUOTA || count > attacker->setup->regions)
+        return got("%u regions more: %s", count, homi_strerror(r));
     return 0;
 }
 

@@ -20,6 +20,16 @@ equal 'queue pairs and vectors of each VF' '5 5' "$(admin '[.virtualFunctions[] 
 [ "$(journalctl -q -u homid HOMI_DEVICE=ssd0 -o cat | wc -l)" -gt 0 ] || fail 'nothing in the journal under HOMI_DEVICE'
 [ "$(journalctl -q -u homid HOMI_VF=0000:01:00.1 -o cat | wc -l)" -gt 0 ] || fail 'nothing in the journal under HOMI_VF'
 
+# The unit has no network, no root, and what rights it has are few. The kernel's device events reach it all the same.
+pid=$(homid_pid)
+equal 'user of homid' homi "$(stat -c %U "/proc/$pid")"
+equal 'capabilities of homid' 0000000000200022 "$(awk '/^CapEff/ { print $2 }' "/proc/$pid/status")"
+equal 'capabilities that it could get' 0000000000200022 "$(awk '/^CapBnd/ { print $2 }' "/proc/$pid/status")"
+equal 'interfaces of its network' lo "$(nsenter -t "$pid" -n ls /sys/class/net 2>/dev/null | tr -d ' ' || true)"
+nvme reset "/dev/$(controller)"
+wait_for 10 sh -c 'journalctl -q -u homid -o cat | grep "the kernel reset the controller"' || fail 'no event of the kernel reached homid'
+wait_for 60 all_vfs_ready || fail 'the VFs did not come back'
+
 systemctl stop homid
 equal 'VFs after stop' 0 "$(cat "$(pf_device)/sriov_numvfs")"
 equal 'result of the unit' success "$(systemctl show -p Result --value homid)"

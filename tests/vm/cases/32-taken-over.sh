@@ -4,9 +4,9 @@
 # timeout: 120
 write_config
 start_homid
-start_as_user blue tenant-verify --tenant blue --namespace 2 --length 1048576 --seconds 14 --json >/tmp/blue.json
+start_as_user blue tenant-verify --tenant blue --namespace 2 --length 1048576 --seconds 18 --json >/tmp/blue.json
 blue=$!
-start_as_user green tenant-verify --tenant green --namespace 3 --length 1048576 --seconds 14 --json >/tmp/green.json
+start_as_user green tenant-verify --tenant green --namespace 3 --length 1048576 --seconds 18 --json >/tmp/green.json
 green=$!
 wait_for 20 queues_are 2 || fail 'the tenants have no queues'
 leases=$(admin '[.leases[].name] | sort | join(" ")' list leases)

@@ -1,10 +1,18 @@
 #!/bin/bash
 # A VF lent to an unprivileged user who drives it with a program of their own through vfio-pci: nobody else may, its data are
 # the namespace's, and at the end it is taken back from whoever holds it, who is named meanwhile or killed.
-# timeout: 180
+# timeout: 200
 write_config
 start_homid
 wait_for 30 all_vfs_ready || fail 'the VFs are not ready'
+
+# Only where the unit allows it, and saying so changes nothing.
+refused_with 'may not lend' homictl vf alloc --tenant blue --device ssd0 --namespace 2 --passthrough
+refused_with 'may not lend' homictl vf alloc --tenant blue --device ssd0 --namespace 2 --kernel
+wait_for 20 nothing_held || fail 'a loan that is not allowed held something'
+allow_lending
+systemctl daemon-reload
+systemctl restart homid
 
 # lend OPTION…: sets lease, address and node.
 lend() { read -r lease address node _ < <(homictl vf alloc --tenant blue --device ssd0 --namespace 2 --passthrough "$@"); }

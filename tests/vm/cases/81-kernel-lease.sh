@@ -5,6 +5,7 @@
 write_config '' '
   { "name": "violet", "users": ["red"], "devices": ["ssd0"], "namespaces": [{ "device": "ssd0", "id": 4 }] }'
 sed -i '/"id": 5/s/, { "device": "ssd0", "id": 4 }//' /etc/homi/homid.conf # violet's, then, and not blue's
+allow_lending
 start_homid
 wait_for 30 all_vfs_ready || fail 'the VFs are not ready'
 lease_field() { admin ".leases[] | select(.name == \"$lease\") | .$1" list leases; }
@@ -38,6 +39,7 @@ equal 'driver afterwards' vfio-pci "$(basename "$(readlink -f "/sys/bus/pci/devi
 read -r lease address node generic device < <(homictl vf alloc --tenant green --device ssd0 --namespace 3 --kernel --container)
 equal 'the device' "io.homi/lease=$lease" "$device"
 jq . "/run/cdi/homi-$lease.json"
+equal 'mode of the description' 644 "$(stat -c %a "/run/cdi/homi-$lease.json")"
 equal 'its nodes' "$node $generic" "$(jq -r '.devices[0].containerEdits.deviceNodes | map(.path) | join(" ")' "/run/cdi/homi-$lease.json")"
 homictl vf free "$lease"
 [ ! -e "/run/cdi/homi-$lease.json" ] || fail 'the description outlived its lease'

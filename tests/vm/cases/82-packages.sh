@@ -11,7 +11,9 @@ tar -C / -cf /tmp/installed.tar -T "$HOMI_TESTS/installed"
 restore() { tar -C / -xf /tmp/installed.tar; ldconfig; systemctl daemon-reload; }
 trap restore EXIT
 if command -v homid >/dev/null; then fail 'homid is still there'; fi
+userdel homi 2>/dev/null || true
 groupdel homi 2>/dev/null || true
+groupadd --system homi # what older packages made
 
 # Not libhomi-dev, which a machine that compiles nothing does not need.
 dpkg --force-unsafe-io -i "$packages"/{homid,homictl,libhomi0}_*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail 'dpkg -i'; }
@@ -20,7 +22,7 @@ for package in homid homictl libhomi0; do
 done
 equal 'homid after the installation' inactive "$(systemctl is-active homid.service || true)"
 equal 'homid.socket after the installation' disabled "$(systemctl is-enabled homid.socket || true)"
-getent group homi >/dev/null || fail 'there is no group homi'
+equal 'group of the user homi' homi "$(id -gn homi)"
 homid --check-config
 
 groupadd -f storage
@@ -41,6 +43,7 @@ said=$(run_example) || fail "the example: $said"
 note "$said"
 grep -q '^read back: Hello' <<<"$said" || fail 'the example did not read back what it wrote'
 refused_with 'not permitted\|may not\|tenant' setpriv --reuid red --regid red --clear-groups "$packages/first-tenant" blue
+equal 'user of homid' homi "$(ps -o user= -p "$(homid_pid)")"
 note "$(homictl --version), $(homictl list vfs | grep -c ready) virtual functions ready"
 
 systemctl start homid-metrics.socket

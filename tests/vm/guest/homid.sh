@@ -31,6 +31,9 @@ start_homid() {
   note "homid is ready after $(awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }') s"
 }
 
+# allow_lending: what lending needs beyond the unit, as the manual says.
+allow_lending() { install -D -m 644 /usr/share/homi/homid-lending.conf /etc/systemd/system/homid.service.d/lending.conf; }
+
 homid_pid() { systemctl show -p MainPID --value homid; }
 
 # admin FIELD-FILTER ARGUMENTS…: a homictl command's reply through jq.

@@ -97,7 +97,7 @@ restore_machine() {
   awk '$1 ~ /^\/dev\/nvme/ { print $2 }' /proc/mounts | xargs -r umount
   timeout 30 systemctl stop 'homid*' >/dev/null 2>&1 || systemctl kill -s KILL 'homid*' >/dev/null 2>&1
   systemctl reset-failed >/dev/null 2>&1
-  rm -rf /etc/homi
+  rm -rf /etc/homi /etc/systemd/system/homid.service.d
   pkill -KILL -U blue,green,red 2>/dev/null
   for entry in /sys/class/nvme/nvme*; do
     device=$(readlink -f "$entry/device") serial=$(tr -d ' ' <"$entry/serial")
