@@ -11,7 +11,7 @@ $(BUILD)/fio/version: bench/fio/headers.sh
 $(BUILD)/fio-homi.so: bench/fio/engine.c $(BUILD)/libhomi.a $(BUILD)/fio/version
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE -fPIC -shared $(filter-out -Wundef -Wshadow,$(WARN)) -Ilib/include \
-	  -isystem $(BUILD)/fio/source -include $(BUILD)/fio/source/config-host.h -o $@ $< $(BUILD)/libhomi.a $(call pkg_libs,$(PKGS_LIB))
+	  -isystem $(BUILD)/fio/source -include $(BUILD)/fio/source/config-host.h -o $@ $< $(BUILD)/libhomi.a $(LIBS_LIB)
 
 check-fio: $(BUILD)/fio-homi.so $(BUILD)/homid ## Run fio with the engine against the software SSD
 	bench/fio/check.sh $(RESULTS) $(BUILD)

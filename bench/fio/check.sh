@@ -4,25 +4,8 @@
 set -euo pipefail
 results=$1 build=$(realpath "$2")
 command -v fio >/dev/null || { echo 'check.sh: fio is missing (package fio)' >&2; exit 1; }
-work=$(mktemp -d)
 passed=0 failed=0
-export XDG_RUNTIME_DIR=$work HOMI_TENANT_SOCKET=$work/homi/tenant.sock
-"$build/homid" --model >"$work/homid" 2>&1 &
-homid=$!
-# The model outlives homid, so it is told as well.
-stop() {
-  local model
-  model=$(pgrep -P "$homid" -f model-process || true)
-  kill "$homid"
-  wait "$homid" || true
-  [ -z "$model" ] || kill "$model"
-  rm -rf "$work"
-}
-trap stop EXIT
-for _ in {1..100}; do
-  [ ! -S "$HOMI_TENANT_SOCKET" ] || break
-  sleep 0.1
-done
+. tests/lib/software-ssd.sh
 
 # In the scratch folder, where fio leaves its state of a verification.
 load() { (cd "$work" && fio --name=load --verify_state_save=0 "--ioengine=external:$build/fio-homi.so" --filename=homi --output-format=json --output="$work/out" "$@" >"$work/err" 2>&1); }

@@ -47,11 +47,12 @@ licensed() {
   return "$bad"
 }
 
-# fio's engine needs headers that the machine need not have; `make fio-engine` builds it.
+# fio's engine and the program for uPCIe need headers that the machine need not have; `make fio-engine` and
+# `make check-upcie` build them.
 compiled_by_clang() {
   local file files=()
   for file in "${c_files[@]}"; do
-    [ "$file" = bench/fio/engine.c ] || files+=("$file")
+    [[ $file = bench/fio/engine.c || $file = tests/bridges/upcie.c ]] || files+=("$file")
   done
   "$here/clang.sh" "${files[@]}"
 }
