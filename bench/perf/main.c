@@ -22,6 +22,14 @@ static int failed(const struct homi *homi, const char *what, int error)
     return error > 0 ? EXIT_REFUSED : EXIT_MACHINE;
 }
 
+/* Memory runs out in one way that the user can mend. */
+static const char *step_of(const struct perf_options *options, int error)
+{
+    return error == -ENOMEM && options->hugepages
+               ? "memory and queue pairs, with hugepages (are as many free? see /proc/meminfo)"
+               : "memory and queue pairs";
+}
+
 static int work(struct homi *homi, const struct perf_options *options, struct homi_lease *const *leases)
 {
     struct report report;
@@ -31,7 +39,7 @@ static int work(struct homi *homi, const struct perf_options *options, struct ho
     if (r == -EINVAL)
         return EXIT_USAGE; /* named already */
     if (r != 0)
-        return failed(homi, "memory and queue pairs", r);
+        return failed(homi, step_of(options, r), r);
     r = run_go(run, &report);
     status = report.errors > 0 || report.miscompares > 0 || report.spurious > 0 ? EXIT_ERRORS : EXIT_WELL;
     if (report_print(&report) < 0)

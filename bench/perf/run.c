@@ -2,6 +2,7 @@
 #include "bench/perf/run.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,23 @@ static int load_lease(struct run *run, struct homi_lease *lease, size_t *made)
 }
 
 /* Queue pair i belongs to worker i modulo their number; the commands are spread over the queue pairs. */
+/* Pinning fails in a thread, where nobody would be told which. */
+static int check_cpus(const struct perf_options *options)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) < 0)
+        return -errno;
+    for (size_t i = 0; i < options->cpu_count; i++) {
+        if (!CPU_ISSET(options->cpus[i], &set)) {
+            fprintf(stderr, "homi-perf: --cpus: this process may not run on CPU %u\n",
+                    (unsigned)options->cpus[i]);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 static int make_workers(struct run *run)
 {
     const struct perf_options *o = run->options;
@@ -182,6 +200,8 @@ int run_new(const struct perf_options *options, struct homi_lease *const *leases
         r = -ENOMEM;
     for (size_t i = 0; r == 0 && i < lease_count; i++)
         r = load_lease(run, leases[i], &made);
+    if (r == 0)
+        r = check_cpus(options);
     if (r == 0)
         r = make_workers(run);
     if (r != 0) {

@@ -40,7 +40,11 @@ CONF
   wait_for 20 "$build/homictl" status || { cat "$folder/homid.log" >&2; return 1; }
 }
 stop_homid() {
+  # The model outlives homid, so it is told as well.
+  local model
+  model=$(pgrep -P "$homid" -f model-process || true)
   kill -TERM "$homid" 2>/dev/null || true
   wait "$homid" 2>/dev/null || true
+  [ -z "$model" ] || kill "$model" 2>/dev/null || true
 }
 homictl() { "$build/homictl" "$@"; }
