@@ -235,7 +235,9 @@ unsigned kept_needed(const struct core_config *config)
         unsigned vectors = device->interrupts ? device->interrupts : device->queue_pairs;
         if (vectors >= HW_INTERRUPTS_MAX)
             vectors = HW_INTERRUPTS_MAX - 1;
-        needed += device->functions * (HW_KEPT_FDS_MAX - HW_INTERRUPTS_MAX + vectors + 1);
+        /* As many pages of doorbells as queue pairs: see pages_full. */
+        needed +=
+            device->functions * (HW_KEPT_FDS_MAX - HW_INTERRUPTS_MAX + vectors + 1 + device->queue_pairs);
     }
     return needed;
 }

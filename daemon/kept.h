@@ -5,9 +5,10 @@
  *
  * Names in the store: "state", the memfd of the records; "cN", the socket of the connection with record N;
  * "lN", that of the lease's socket with record N; "fN-K", descriptor K (in the backend's order) of the
- * function with record N; and the listening sockets "tenant" and "admin", which the service manager hands in
- * as well. Whatever else is there belongs to nobody and is let go before anything is opened, since it may
- * keep a virtual function open.
+ * function with record N, or the page of doorbells on function K of its lease of the holder with record N;
+ * and the listening sockets "tenant" and "admin", which the service manager hands in as well. Whatever else
+ * is there belongs to nobody and is let go before anything is opened, since it may keep a virtual function
+ * open.
  *
  * A state that cannot be read is kept aside: nothing is taken out of the store, nothing is put there, and no
  * device is touched, until a homid comes that can read it, or the unit is stopped.

@@ -339,7 +339,7 @@ static int build(struct daemon *daemon)
         what = "keepers";
         r = keepers_new(loop_base(daemon->loop), on_keeper_ended, daemon, &daemon->keepers);
     }
-    if (r == 0) {
+    if (r == 0 && !kept_aside(daemon->kept)) {
         what = "relay";
         r = use_relay(daemon);
     }

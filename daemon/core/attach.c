@@ -150,7 +150,7 @@ static bool covers_namespaces(const struct lease *lease, const struct waiter *re
     return true;
 }
 
-/* The function that has too few queue pairs left for the request; NULL: none. */
+/* The function that has too few queue pairs, or no page of doorbells, left for the request; NULL: none. */
 static const struct function *full_part(const struct lease *lease, const struct waiter *request)
 {
     unsigned wanted = request->queue_pairs ? request->queue_pairs : 1;
@@ -159,6 +159,8 @@ static const struct function *full_part(const struct lease *lease, const struct 
         const struct function *function = lease->parts[part];
         unsigned limit = lease_queue_pairs(lease, function);
         if (limit < wanted || limit - wanted < function->pair_count)
+            return function;
+        if (!lease->tenant->config->direct && pages_full(lease, function))
             return function;
     }
     return NULL;

@@ -72,6 +72,15 @@ static void tell_timer(struct core *core)
     core->listener.timer(core->listener.user, at);
 }
 
+static bool is_adopting(const struct core *core)
+{
+    for (size_t i = 0; i < core->config->device_count; i++) {
+        if (core->devices[i].in_state[FS_ADOPTING])
+            return true;
+    }
+    return false;
+}
+
 void core_leave(struct core *core)
 {
     if (core->depth > 1 || core->delivering) {
@@ -84,6 +93,10 @@ void core_leave(struct core *core)
         posts_deliver(core);
     } while (!TAILQ_EMPTY(&core->work) || !STAILQ_EMPTY(&core->posts));
     tell_timer(core);
+    if (core->started && !core->settled && !is_adopting(core)) {
+        core->settled = true;
+        core->backend->settled(core->backend);
+    }
     if (core->restoring && !core_restoring(core)) {
         core->restoring = false;
         core->changed = true;
@@ -233,6 +246,7 @@ void core_start(struct core *core)
         device_set_aside(&core->devices[i], core->aside);
     for (size_t i = 0; i < core->config->device_count; i++)
         device_reconcile(&core->devices[i]);
+    core->started = !core->aside;
     core_leave(core);
 }
 

@@ -470,6 +470,8 @@ struct holder {
     unsigned pair_count, region_count;
     uint64_t memory_bytes;
     struct hw_page *pages[PARTS_MAX]; /* its doorbells on each part; NULL: direct, or the part is closed */
+    size_t kept;                      /* pages that are kept for the next homid; 0: none */
+    int *fds; /* `kept` of them, from an earlier homid; -1 once their function was adopted */
 };
 
 struct lease *lease_find(struct core *core, const char *name);
@@ -498,11 +500,24 @@ bool lease_rejoin(struct core_client *client, struct call *call);
 void lease_join(struct lease *lease, struct core_client *client, struct call *call);
 
 void holder_wake(struct holder *holder);
-void holder_end(struct holder *holder); /* gives back what it holds, then frees it */
+void holder_end(struct holder *holder);                      /* gives back what it holds, then frees it */
+void holder_lose(struct holder *holder, const char *reason); /* the same; it is told why */
 void holder_free(struct holder *holder);
 /* The client's holder of a live lease; otherwise NULL and the refusal. */
 struct holder *holder_find(struct core_client *client, const char *lease, struct core_error *error);
 struct function *holder_function(struct holder *holder, const char *name, struct core_error *error);
+
+/* ---- pages of doorbells ---- */
+
+/* Whether as many processes have one for the function of the lease as it has queue pairs. */
+bool pages_full(const struct lease *lease, const struct function *function);
+/* One for each function of the lease, if the holder is relayed. false: a refusal, and there are none. */
+bool pages_make(struct holder *holder, struct core_error *error);
+void pages_free(struct holder *holder);
+/* Takes those that an earlier homid kept with record `number`: holder->fds, unless they are not all there. */
+void pages_restore(struct holder *holder, uint32_t number, size_t count);
+/* The function, which is a lease's, was adopted: so are the pages and queue pairs on it. */
+void pages_adopt(struct function *function);
 
 /* ---- attach: deciding, and waiting ---- */
 
@@ -643,6 +658,7 @@ struct core {
     struct core_caller caller;
     const char *aside; /* why no device is touched; NULL: they are */
     bool restoring;
+    bool started, settled /* the backend knows that nothing is adopted any more */;
     unsigned undo_count;
 };
 

@@ -147,30 +147,6 @@ static void answer_holder(struct holder *holder, const struct core_error *error)
     }
 }
 
-static void free_pages(struct holder *holder)
-{
-    for (unsigned i = 0; i < PARTS_MAX; i++) {
-        if (holder->pages[i])
-            holder->core->backend->page_free(holder->pages[i]);
-        holder->pages[i] = NULL;
-    }
-}
-
-/* What a process that is relayed writes instead of the functions' doorbells. */
-static bool make_pages(struct holder *holder, struct core_error *error)
-{
-    const struct lease *lease = holder->lease;
-    int r = 0;
-
-    for (unsigned i = 0; i < lease->part_count && r == 0 && !holder->tenant->config->direct; i++)
-        r = holder->core->backend->page_new(lease->parts[i]->handle, &holder->pages[i]);
-    if (r == 0)
-        return true;
-    free_pages(holder);
-    *error = error_errno(r, "making a page of doorbells");
-    return false;
-}
-
 static void grant_holder(struct holder *holder)
 {
     holder->granted = true;
@@ -191,7 +167,7 @@ static void answer_waiting(struct lease *lease, const struct core_error *error)
         struct core_error one;
         if (holder->ending || holder->granted)
             continue;
-        bool granted = !error && make_pages(holder, &one);
+        bool granted = !error && pages_make(holder, &one);
         answer_holder(holder, error || granted ? error : &one);
         if (granted)
             grant_holder(holder);
@@ -275,7 +251,7 @@ static void answer_late(struct lease *lease)
     TAILQ_FOREACH (holder, &lease->holders, lease_link) {
         if (holder->ending || STAILQ_EMPTY(&holder->attaching))
             continue;
-        if (!holder->granted && !make_pages(holder, &error)) {
+        if (!holder->granted && !pages_make(holder, &error)) {
             answer_holder(holder, &error);
             holder_end(holder);
             continue;
@@ -429,7 +405,7 @@ static void join(struct holder *holder, struct call *call)
         lease_wake(lease);
         return;
     }
-    if (!holder->granted && !make_pages(holder, &error)) {
+    if (!holder->granted && !pages_make(holder, &error)) {
         call_refuse(call, &error);
         holder_end(holder);
         return;
@@ -560,7 +536,7 @@ void holder_free(struct holder *holder)
         STAILQ_REMOVE_HEAD(&holder->attaching, post);
         call_finish(call);
     }
-    free_pages(holder);
+    pages_free(holder);
     record_remove(holder->core, &holder->record);
     unlink_lease(holder);
     if (holder->client)
@@ -568,6 +544,13 @@ void holder_free(struct holder *holder)
     work_cancel(holder->core, &holder->work);
     free(holder->revoked);
     free(holder);
+}
+
+void holder_lose(struct holder *holder, const char *reason)
+{
+    if (!holder->revoked)
+        holder->revoked = strdup(reason);
+    holder_end(holder);
 }
 
 void holder_end(struct holder *holder)
@@ -620,7 +603,7 @@ static void holder_advance(struct holder *holder)
     }
     if (!LIST_EMPTY(&holder->regions))
         return;
-    free_pages(holder);
+    pages_free(holder);
     /* A process that lost its lease is told so until it gives it back itself. */
     if (holder->client && holder->revoked && !detaching)
         unlink_lease(holder);

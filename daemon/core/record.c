@@ -119,7 +119,8 @@ static struct record_holder describe_holder(const struct holder *holder)
                                    .serial = holder->serial,
                                    .granted = holder->granted,
                                    .ending = holder->ending,
-                                   .unlinked = holder->lease == NULL};
+                                   .unlinked = holder->lease == NULL,
+                                   .pages = (uint8_t)holder->kept};
 
     copy_text(record.lease, sizeof(record.lease), holder->lease_name);
     copy_text(record.tenant, sizeof(record.tenant), holder->tenant->name);

@@ -11,6 +11,8 @@
  * - What was half done is undone: memory that was being mapped is unmapped, a queue pair that was being
  * created is deleted, and the call that asked for it is carried out again (struct core_caller). What was
  * being given back is given back. A lease that was being granted goes on being granted.
+ * - Pages of doorbells are kept before their holder is granted the lease. The relay goes on with queue pairs
+ * that were live, and lets go of all others before they are deleted.
  * - A function that was open is taken over as it is. One that was being closed counts as closed. One on loan
  * is lent again, which changes nothing but tells its nodes.
  * - A holder whose connection is gone has ended. A lease that nobody holds has ended, unless it is reserved.
@@ -62,7 +64,8 @@ struct record_holder {
     char tenant[CORE_NAME_BYTES];
     char revoked[HW_REASON_BYTES]; /* empty: it was not */
     uint32_t connection, serial;   /* the call that it attached with */
-    uint8_t granted, ending, unlinked, reserved;
+    uint8_t granted, ending, unlinked;
+    uint8_t pages; /* of doorbells that are kept, one for each function of the lease; 0: none */
 };
 
 struct record_region {

@@ -225,9 +225,11 @@ static void restore_holder(struct core *core, uint32_t number, const struct reco
         holder->revoked = strdup(record->revoked);
     else if (!holder->lease)
         holder->revoked = strdup("it ended while homid was restarted");
-    /* The relay drops what an earlier homid had it forward. */
-    if (holder->lease && holder->granted && !holder->tenant->config->direct && !holder->revoked) {
-        holder->revoked = strdup("homid was restarted, and with it what the relay forwards");
+    pages_restore(holder, number, record->pages);
+    if (holder->lease && holder->granted && !holder->fds && !holder->revoked &&
+        (record->pages || !holder->tenant->config->direct)) {
+        holder->revoked = strdup(record->pages ? "its doorbells were lost when homid was restarted"
+                                               : "homid was restarted, and its tenant is to be relayed now");
         holder->ending = true;
     }
     if (!holder->client)

@@ -122,7 +122,6 @@ static void offer(struct function *function)
 static enum function_state adopted(struct function *function, const struct hw_result *result)
 {
     const struct lease *lease = function->lease;
-    struct holder *holder;
 
     function->handle = result->function.handle;
     function->info = *result->function.info;
@@ -130,8 +129,7 @@ static enum function_state adopted(struct function *function, const struct hw_re
     offer(function);
     if (!lease)
         return FS_EXAMINING;
-    TAILQ_FOREACH (holder, &lease->holders, lease_link)
-        holder_wake(holder);
+    pages_adopt(function);
     return lease->state == LEASE_GRANTING || lease->state == LEASE_CYCLING ? FS_READY : FS_CHECKING;
 }
 

@@ -26,8 +26,8 @@
 #define HW_IOVA_RANGES_MAX 16
 #define HW_INTERRUPTS_MAX  128 /* vectors per VF, the admin queue's included */
 #define HW_DATA_BYTES      4096
-#define HW_KEPT_FDS_MAX    (8 + HW_INTERRUPTS_MAX) /* descriptors that keep an opened VF as it is */
-#define HW_NODES_MAX       64                      /* device nodes of a VF that is on loan */
+#define HW_KEPT_FDS_MAX    (10 + HW_INTERRUPTS_MAX) /* descriptors that keep an opened VF as it is */
+#define HW_NODES_MAX       64                       /* device nodes of a VF that is on loan */
 #define HW_NODE_BYTES      48
 #define HW_RELAY_CORES_MAX 16
 
@@ -308,11 +308,21 @@ struct hw_backend {
     /* An eventfd to be written after a doorbell while the wake word is not 0; -1 without wake_offset. */
     int (*wake_fd)(struct hw_function *function); /* borrowed */
 
-    /* Once, before any page is made: joins the relay, which drops what an earlier homid left. */
+    /* Once, before any page is made or adopted: joins the relay. */
     int (*use_relay)(struct hw_backend *backend, const struct hw_relay_config *config);
+    /* No VF, page or queue pair of an earlier homid is adopted any more: the relay drops what was not. */
+    void (*settled)(struct hw_backend *backend);
     /* A page of doorbells for one process, which the relay forwards. Ends with page_free, which comes after
      * its queue pairs were deleted, or when its function is closed. 0 or a negative errno. */
     int (*page_new)(struct hw_function *function, struct hw_page **ret_page);
+    /* One that an earlier homid made, as it is. fd is taken in any case. 0 or a negative errno. */
+    int (*page_adopt)(struct hw_function *function, int fd, struct hw_page **ret_page);
+    /*
+     * A queue pair that an earlier homid had forwarded, through this page (NULL: it is lost). whole: it goes
+     * on; otherwise it is only there to be deleted. 0 or a negative errno.
+     */
+    int (*queue_adopt)(struct hw_function *function, struct hw_page *page, uint16_t id, uint32_t entries,
+                       bool whole);
     void (*page_free)(struct hw_page *page);
     void (*page_info)(const struct hw_page *page, struct hw_page_info *ret_info);
     void (*page_queue)(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue);

@@ -38,9 +38,64 @@ static int sealed_memory(const char *name, uint64_t bytes, int *ret_fd, uint8_t 
     return 0;
 }
 
+/* Maps memory that another process made; it must be of this size. */
+static int view_memory(int fd, uint64_t bytes, struct stat *ret_status, uint8_t **ret_view)
+{
+    if (fstat(fd, ret_status) < 0)
+        return -errno;
+    if (ret_status->st_size != (off_t)bytes)
+        return -EPROTO;
+    void *view = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (view == MAP_FAILED)
+        return -errno;
+    *ret_view = view;
+    return 0;
+}
+
 static void name_function(const struct relay_port *port, struct relay_message *message)
 {
     memcpy(message->function, port->target.address, sizeof(message->function));
+}
+
+/* ---- ledgers ---- */
+
+int relay_ledger_new(uint16_t pairs, struct relay_ledger *ret_ledger)
+{
+    struct relay_ledger ledger = {.pairs = pairs};
+    int r = sealed_memory("homi-doorbell-ledger", doorbells_ledger_bytes(pairs), &ledger.fd, &ledger.view);
+
+    if (r < 0)
+        return r;
+    ledger.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (ledger.wake_fd < 0) {
+        r = -errno;
+        relay_ledger_free(&ledger);
+        return r;
+    }
+    *ret_ledger = ledger;
+    return 0;
+}
+
+int relay_ledger_adopt(int fd, int wake_fd, uint16_t pairs, struct relay_ledger *ret_ledger)
+{
+    struct relay_ledger ledger = {.fd = fd, .wake_fd = wake_fd, .pairs = pairs};
+    struct stat status;
+    int r = view_memory(fd, doorbells_ledger_bytes(pairs), &status, &ledger.view);
+
+    if (r == 0)
+        *ret_ledger = ledger;
+    return r;
+}
+
+void relay_ledger_free(struct relay_ledger *ledger)
+{
+    if (ledger->view)
+        munmap(ledger->view, doorbells_ledger_bytes(ledger->pairs));
+    if (ledger->fd >= 0)
+        close(ledger->fd);
+    if (ledger->wake_fd >= 0)
+        close(ledger->wake_fd);
+    *ledger = RELAY_LEDGER_NONE;
 }
 
 /* ---- ports ---- */
@@ -57,21 +112,13 @@ int relay_port_new(struct relay_link *link, const struct relay_target *target,
     port->target = *target;
     port->ended = ended;
     port->user = user;
-    port->ledger_fd = port->wake_fd = -1;
     LIST_INIT(&port->pages);
-    TAILQ_INSERT_TAIL(relay_link_ports(link), port, link);
     port->queues = calloc(target->pairs + 1u, sizeof(*port->queues));
-    int r = port->queues ? sealed_memory("homi-doorbell-ledger", doorbells_ledger_bytes(target->pairs),
-                                         &port->ledger_fd, &port->ledger)
-                         : -ENOMEM;
-    if (r == 0) {
-        port->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = port->wake_fd < 0 ? -errno : 0;
+    if (!port->queues) {
+        free(port);
+        return -ENOMEM;
     }
-    if (r < 0) {
-        relay_port_free(port);
-        return r;
-    }
+    TAILQ_INSERT_TAIL(relay_link_ports(link), port, link);
     *ret_port = port;
     relay_link_pump(link);
     return 0;
@@ -100,12 +147,6 @@ static void forget(struct relay_port *port)
     TAILQ_REMOVE(relay_link_ports(port->owner), port, link);
     while (!LIST_EMPTY(&port->pages))
         page_free(LIST_FIRST(&port->pages));
-    if (port->ledger)
-        munmap(port->ledger, doorbells_ledger_bytes(port->target.pairs));
-    if (port->ledger_fd >= 0)
-        close(port->ledger_fd);
-    if (port->wake_fd >= 0)
-        close(port->wake_fd);
     free(port->queues);
     free(port);
 }
@@ -117,6 +158,14 @@ void relay_port_close(struct relay_port *port, relay_done done, void *user)
 
     name_function(port, &message);
     forget(port);
+    relay_link_remove(link, NULL, &message, done, user);
+}
+
+void relay_function_close(struct relay_link *link, const char *address, relay_done done, void *user)
+{
+    struct relay_message message = {.kind = RELAY_FUNCTION_GONE};
+
+    memcpy(message.function, address, sizeof(message.function));
     relay_link_remove(link, NULL, &message, done, user);
 }
 
@@ -145,7 +194,7 @@ void relay_queue_fail(struct relay_port *port, uint16_t id)
 
 void relay_port_fail(struct relay_port *port)
 {
-    for (unsigned id = 1; port->queues && id <= port->target.pairs; id++)
+    for (unsigned id = 1; id <= port->target.pairs; id++)
         relay_queue_fail(port, (uint16_t)id);
 }
 
@@ -178,6 +227,27 @@ int relay_page_new(struct relay_port *port, struct hw_page **ret_page)
     return 0;
 }
 
+int relay_page_adopt(struct relay_port *port, int fd, struct hw_page **ret_page)
+{
+    struct hw_page *page = calloc(1, sizeof(*page));
+    struct stat status;
+
+    if (!page)
+        return -ENOMEM;
+    int r = view_memory(fd, doorbells_page_bytes(port->target.pairs), &status, &page->view);
+    if (r < 0) {
+        free(page);
+        return r;
+    }
+    page->port = port;
+    page->fd = fd;
+    page->key = status.st_ino;
+    LIST_INSERT_HEAD(&port->pages, page, link);
+    *ret_page = page;
+    relay_link_pump(port->owner);
+    return 0;
+}
+
 void relay_page_free(struct hw_page *page)
 {
     struct relay_message message = {.kind = RELAY_PAGE_GONE};
@@ -193,7 +263,7 @@ void relay_page_free(struct hw_page *page)
 void relay_page_info(const struct hw_page *page, struct hw_page_info *ret_info)
 {
     *ret_info = (struct hw_page_info){.fd = page->fd,
-                                      .wake_fd = page->port->wake_fd,
+                                      .wake_fd = page->port->target.ledger->wake_fd,
                                       .bytes = doorbells_page_bytes(page->port->target.pairs),
                                       .wake_offset = DOORBELLS_WAKE_OFFSET};
 }
@@ -214,7 +284,7 @@ void relay_page_queue(const struct hw_page *page, uint16_t id, struct hw_page_qu
 
 void relay_queue_prepare(struct hw_page *page, uint16_t id)
 {
-    struct doorbells_ledger *ledger = (struct doorbells_ledger *)(void *)page->port->ledger + id;
+    struct doorbells_ledger *ledger = (struct doorbells_ledger *)(void *)page->port->target.ledger->view + id;
     struct doorbells_line *line = line_of(page, id);
 
     *ledger = (struct doorbells_ledger){0};
@@ -228,9 +298,14 @@ void relay_queue_add(struct hw_page *page, uint16_t id, uint32_t entries)
     relay_link_pump(page->port->owner);
 }
 
+void relay_queue_doubt(struct relay_port *port, struct hw_page *page, uint16_t id)
+{
+    port->queues[id] = (struct relay_queue){.page = page, .doubtful = true};
+}
+
 bool relay_queue_there(const struct relay_port *port, uint16_t id)
 {
-    return id <= port->target.pairs && port->queues[id].page != NULL;
+    return id <= port->target.pairs && (port->queues[id].page || port->queues[id].doubtful);
 }
 
 void relay_queue_remove(struct relay_port *port, uint16_t id, relay_done done, void *user)
@@ -238,8 +313,9 @@ void relay_queue_remove(struct relay_port *port, uint16_t id, relay_done done, v
     struct relay_message message = {.kind = RELAY_QUEUE_GONE, .queue = {.id = id}};
 
     name_function(port, &message);
-    set_status(port->queues[id].page, id, STATUS_GONE);
-    port->queues[id].page = NULL;
+    if (port->queues[id].page)
+        set_status(port->queues[id].page, id, STATUS_GONE);
+    port->queues[id] = (struct relay_queue){0};
     relay_link_remove(port->owner, port, &message, done, user);
 }
 

@@ -23,6 +23,7 @@ struct relay_queue {
     struct hw_page *page; /* NULL: not forwarded */
     uint32_t entries;
     bool sent;
+    bool doubtful; /* only to be taken away */
 };
 
 struct relay_port {
@@ -31,8 +32,6 @@ struct relay_port {
     struct relay_target target;
     void (*ended)(void *user, uint16_t id, const char *reason);
     void *user;
-    int ledger_fd, wake_fd;
-    uint8_t *ledger;
     LIST_HEAD(, hw_page) pages;
     struct relay_queue *queues; /* by id */
     bool sent;

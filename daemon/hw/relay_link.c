@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/crash.h"
 #include "daemon/helper_process.h"
 #include "daemon/hw/companion.h"
 #include "daemon/hw/relay_internal.h"
@@ -36,6 +37,7 @@ struct relay_link {
     uint64_t number; /* of the last request */
     uint64_t hello;  /* its number */
     bool greeted, synced, lost;
+    bool settled; /* what is not there now does not come from an earlier homid any more */
     struct relay_port_list ports;
     struct relay_removal_list removals;
 };
@@ -151,7 +153,9 @@ static bool put(struct relay_link *link, struct relay_message *message, const in
 {
     message->version = RELAY_VERSION;
     message->number = ++link->number;
+    crash_here();
     int r = relay_send(link->socket, message, fds, fd_count);
+    crash_here();
     if (r == -EAGAIN)
         event_add(link->writable, NULL);
     else if (r < 0)
@@ -163,8 +167,8 @@ static bool put_port(struct relay_link *link, struct relay_port *port)
 {
     const struct relay_target *target = &port->target;
     const int fds[] = {[RELAY_FD_DEVICE] = target->device_fd,
-                       [RELAY_FD_LEDGER] = port->ledger_fd,
-                       [RELAY_FD_WAKE] = port->wake_fd,
+                       [RELAY_FD_LEDGER] = target->ledger->fd,
+                       [RELAY_FD_WAKE] = target->ledger->wake_fd,
                        [RELAY_FD_READER] = target->reader_fd};
     struct relay_message message = {.kind = RELAY_FUNCTION,
                                     .target = {.bar_offset = target->bar_offset,
@@ -206,7 +210,8 @@ static bool pump_port(struct relay_link *link, struct relay_port *port)
     }
     for (unsigned id = 1; id <= port->target.pairs; id++) {
         struct relay_queue *queue = &port->queues[id];
-        if (queue->page && !queue->sent && !(queue->sent = put_queue(link, port, (uint16_t)id)))
+        if (queue->page && !queue->doubtful && !queue->sent &&
+            !(queue->sent = put_queue(link, port, (uint16_t)id)))
             return false;
     }
     return true;
@@ -230,8 +235,15 @@ void relay_link_pump(struct relay_link *link)
         if (!pump_port(link, port))
             return;
     }
-    if (!link->synced)
+    if (link->settled && !link->synced)
         link->synced = put(link, &synced, NULL, 0);
+}
+
+void relay_link_settled(struct relay_link *link)
+{
+    link->settled = true;
+    if (link->socket >= 0)
+        relay_link_pump(link);
 }
 
 /* ---- the connection ---- */
@@ -248,7 +260,7 @@ static void unmark(struct relay_link *link)
         port->sent = false;
         LIST_FOREACH (page, &port->pages, link)
             page->sent = false;
-        for (unsigned id = 1; port->queues && id <= port->target.pairs; id++)
+        for (unsigned id = 1; id <= port->target.pairs; id++)
             port->queues[id].sent = false;
     }
     link->greeted = link->synced = false;

@@ -252,7 +252,7 @@ bool relayed_ended(const struct relayed *function, uint16_t id)
 {
     const struct queue *queue = &function->queues[id];
 
-    return queue->page && !queue->told &&
+    return queue->page && queue->named && !queue->told &&
            __atomic_load_n(&queue->ledger->ended, __ATOMIC_ACQUIRE) != DOORBELLS_SOUND;
 }
 

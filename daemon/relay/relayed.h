@@ -82,7 +82,7 @@ void relayed_drop_page(struct relayed *function, struct page *page);
 /* -ENOENT: no such page; -EINVAL: no such queue pair can be; -EBUSY: it is another page's. */
 int relayed_add_queue(struct relayed *function, uint64_t page, uint16_t id, uint32_t entries);
 void relayed_drop_queue(struct relayed *function, uint16_t id);
-/* Whether the queue pair was ended for what its owner wrote, and homid has not been told. */
+/* Whether the queue pair was ended for what its owner wrote, and homid, which named it, has not been told. */
 bool relayed_ended(const struct relayed *function, uint16_t id);
 
 void relayed_forget_names(struct relayed *function);

@@ -163,6 +163,12 @@ static void keeper_set(void *user, uint32_t number, const void *record, size_t b
     memcpy(fixture->keeper.records[number].data, record, bytes);
 }
 
+/* The others are pages of doorbells. */
+static bool keeps_function(const struct fixture_record *record)
+{
+    return record->fds[0] < FAKE_DEVICES_MAX;
+}
+
 static void keeper_remove(void *user, uint32_t number)
 {
     struct fixture *fixture = user;
@@ -170,6 +176,8 @@ static void keeper_remove(void *user, uint32_t number)
     if (!write_counts(fixture))
         return;
     ck_assert_uint_ne(fixture->keeper.records[number].kind, 0);
+    const struct fixture_record *kept = &fixture->keeper.records[number];
+    ck_assert(fixture->keeper.reading || !kept->kept || keeps_function(kept));
     fixture->keeper.records[number].kind = 0;
 }
 
@@ -185,9 +193,11 @@ static int keeper_keep(void *user, uint32_t number, const int *fds, size_t count
 
     if (!write_counts(fixture))
         return 0;
+    ck_assert_uint_eq(record->kept, 0);
     memcpy(record->fds, fds, count * sizeof(*fds));
     record->kept = count;
-    function_of(fixture, fds)->kept = true;
+    if (keeps_function(record))
+        function_of(fixture, fds)->kept = true;
     return 0;
 }
 
@@ -210,11 +220,13 @@ static void keeper_let_go(void *user, uint32_t number, size_t count, void (*done
     if (!write_counts(fixture))
         return;
     ck_assert_uint_eq(keeper->records[number].kept, count);
-    struct hw_function *function = function_of(fixture, keeper->records[number].fds);
-    function->kept = false;
     keeper->records[number].kept = 0;
-    if (function->orphan)
-        fake_close_unkept(&fixture->fake, function);
+    if (keeps_function(&keeper->records[number])) {
+        struct hw_function *function = function_of(fixture, keeper->records[number].fds);
+        function->kept = false;
+        if (function->orphan)
+            fake_close_unkept(&fixture->fake, function);
+    }
     ck_assert_uint_lt(keeper->let_go_count, 64);
     keeper->let_go[keeper->let_go_count].done = done;
     keeper->let_go[keeper->let_go_count++].user = done_user;
@@ -259,7 +271,8 @@ void fixture_die(struct fixture *fixture, bool (*happens)(void))
     fake_die(&fixture->fake, happens);
     core_free(fixture->core);
     fake_die(&fixture->fake, happens);
-    fake_drop_pages(&fixture->fake);
+    fake_age_pages(&fixture->fake);
+    fixture->fake.dead = false;
     fixture->core = NULL;
     fixture->timer_at = UINT64_MAX;
     fixture->keeper.let_go_count = 0;
@@ -269,6 +282,7 @@ void fixture_die(struct fixture *fixture, bool (*happens)(void))
 
 void fixture_restore(struct fixture *fixture)
 {
+    fixture->keeper.reading = true;
     core_restore_begin(fixture->core, fixture->keeper.lease_number);
     for (uint16_t kind = 1; kind < CORE_RECORD_KINDS; kind++) {
         for (uint32_t i = 0; i < FIXTURE_RECORDS; i++) {
@@ -281,11 +295,13 @@ void fixture_restore(struct fixture *fixture)
         struct fixture_record *record = &fixture->keeper.records[i];
         /* Descriptors that nobody takes are closed before anything is begun. */
         if (record->kept && !record->taken) {
-            function_of(fixture, record->fds)->kept = false;
+            if (keeps_function(record))
+                function_of(fixture, record->fds)->kept = false;
             record->kept = 0;
         }
         record->taken = false;
     }
+    fixture->keeper.reading = false;
     fake_close_unkept(&fixture->fake, NULL);
     core_restore_end(fixture->core);
     core_start(fixture->core);

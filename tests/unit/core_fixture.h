@@ -60,6 +60,7 @@ struct fixture_keeper {
     struct fixture_record records[FIXTURE_RECORDS];
     uint64_t lease_number;
     unsigned writes, die_at; /* homid is dead from this write on; 0: it is not */
+    bool reading;            /* what is kept and not taken is still to be let go */
     uint32_t begun;          /* the connection that said so last */
     struct {
         void (*done)(void *user);

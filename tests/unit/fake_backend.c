@@ -159,7 +159,10 @@ static void do_close(struct hw_function *function)
 {
     function->open = false;
     memset(function->pairs, 0, sizeof(function->pairs));
-    memset(function->pages, 0, sizeof(function->pages));
+    for (unsigned i = 0; i < FAKE_PAGES_MAX; i++)
+        function->pages[i].function = NULL;
+    memset(function->forwarded, 0, sizeof(function->forwarded));
+    memset(function->unknown, 0, sizeof(function->unknown));
     function->pair_count = function->mapping_count = function->page_count = 0;
 }
 
@@ -217,13 +220,19 @@ static int do_create(struct hw_function *function, const struct hw_queue_pair *p
         if (pair->vector && function->pairs[id].id && function->pairs[id].vector == pair->vector)
             complain(fake, "vector %u given twice", pair->vector);
     }
+    if (function->unknown[pair->id])
+        complain(fake, "queue pair %u made while the relay forwards to its predecessor", pair->id);
     function->pairs[pair->id] = *pair;
+    function->forwarded[pair->id] = pair->page != NULL;
     function->pair_count++;
     return 0;
 }
 
 static int do_delete(struct hw_function *function, unsigned id)
 {
+    if (function->unknown[id])
+        complain(function->device->fake, "queue pair %u deleted while the relay forwards to it", id);
+    function->forwarded[id] = false;
     if (!function->pairs[id].id && function->adopted)
         return 0; /* as the backends have it: a queue that is not there is gone */
     if (!function->pairs[id].id) {
@@ -731,7 +740,11 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .device_fd = device_fd,
                               .event_fd = event_fd,
                               .examine = examine,
+                              .discard = fake_discard,
+                              .settled = fake_settled,
                               .page_new = fake_page_new,
+                              .page_adopt = fake_page_adopt,
+                              .queue_adopt = fake_queue_adopt,
                               .page_free = fake_page_free,
                               .page_info = fake_page_info,
                               .page_queue = fake_page_queue,
@@ -778,7 +791,6 @@ void fake_die(struct fake *fake, bool (*happens)(void))
         free(op);
     }
     fake_close_unkept(fake, NULL);
-    fake->dead = false;
 }
 
 void fake_fini(struct fake *fake)

@@ -16,6 +16,7 @@
 #define FAKE_PAIRS_MAX      16
 #define FAKE_MAPPINGS_MAX   64
 #define FAKE_PAGES_MAX      64
+#define FAKE_PAGE_FD        300
 
 enum fake_operation {
     FAKE_PROBE,
@@ -47,7 +48,10 @@ enum fake_operation {
 
 /* A page of doorbells. */
 struct hw_page {
+    struct fake *fake;
     struct hw_function *function; /* NULL: not made, or freed */
+    int fd;
+    bool stale; /* of an earlier homid, and not adopted */
 };
 
 struct fake_mapping {
@@ -63,6 +67,8 @@ struct hw_function {
     uint16_t queues, interrupts;
     unsigned attached; /* bit mask of the device's namespaces */
     struct hw_queue_pair pairs[FAKE_PAIRS_MAX];
+    /* What the relay forwards; and of that what this homid does not know of. */
+    bool forwarded[FAKE_PAIRS_MAX], unknown[FAKE_PAIRS_MAX];
     struct fake_mapping mappings[FAKE_MAPPINGS_MAX];
     struct hw_page pages[FAKE_PAGES_MAX];
     unsigned mapping_count, pair_count, page_count, opens;
@@ -100,8 +106,11 @@ struct fake {
     uint16_t fail_status;
     bool dead;                       /* homid is: what it starts from now on never happens */
     enum hw_confinement confinement; /* of every function */
-    int fail_page;                   /* making a page of doorbells ends so; 0: it does not */
-    char complaint[160];             /* the first one; empty: none */
+    int fail_page;                   /* making or adopting a page of doorbells ends so; 0: it does not */
+    unsigned pages_made;
+    bool settled;        /* since homid died last */
+    unsigned discarded;  /* descriptors */
+    char complaint[160]; /* the first one; empty: none */
 };
 
 /* device_count devices of 4 VFs, VQ 16/4, VI 8/2, 3 shareable namespaces, as the emulated SSD has them. */
@@ -113,7 +122,7 @@ void fake_close_unkept(struct fake *fake, const struct hw_function *only); /* NU
  * without an answer, and VFs that are not kept are closed. Another core may use the fake then.
  */
 void fake_die(struct fake *fake, bool (*happens)(void));
-void fake_drop_pages(struct fake *fake); /* as the relay does when another homid comes */
+void fake_age_pages(struct fake *fake); /* the relay has what it had; the next homid has to adopt it */
 
 /* Ends the oldest pending operation (false: there is none), or one of them by number, by its outcome or
  * -error. */
@@ -134,6 +143,11 @@ unsigned fake_list_secondaries(const struct hw_device *device, struct hw_seconda
 bool fake_is_mapped(const struct hw_function *function, uint64_t iova);
 /* The backend's operations on pages of doorbells. */
 int fake_page_new(struct hw_function *function, struct hw_page **ret_page);
+int fake_page_adopt(struct hw_function *function, int fd, struct hw_page **ret_page);
+int fake_queue_adopt(struct hw_function *function, struct hw_page *page, uint16_t id, uint32_t entries,
+                     bool whole);
+void fake_settled(struct hw_backend *backend);
+void fake_discard(struct hw_backend *backend, const int *fds, size_t fd_count, hw_done done, void *user);
 void fake_page_free(struct hw_page *page);
 void fake_page_info(const struct hw_page *page, struct hw_page_info *ret_info);
 void fake_page_queue(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue);

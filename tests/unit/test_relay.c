@@ -311,6 +311,7 @@ START_TEST(a_value_out_of_range_ends_its_queue_pair_alone)
     greet();
     ck_assert_int_eq(add_function(), 0);
     ck_assert_int_eq(add_page(&pages[0]), 0);
+    ck_assert_int_eq(add_queue(&pages[0], 3), 0); /* which it does not take for the one that ended */
     ck_assert_int_eq(add_queue(&pages[0], 1), 0);
     check_ended(1, ENTRIES, completion ? DOORBELLS_COMPLETION_RANGE : DOORBELLS_SUBMISSION_RANGE);
 }

@@ -29,13 +29,15 @@ enum {
     WAIT_MILLISECONDS = 20000,
     STORE_LIMIT = 512,
     KILLS_DEFAULT = 20,
+    TENANTS = 4,
 };
 
 static char model_option[] =
     "--model={\"devices\":[{\"serial\":\"E2E\",\"virtualFunctions\":4,\"queues\":{\"total\":20,"
     "\"perFunction\":5},"
     "\"interrupts\":{\"total\":20,\"perFunction\":5},\"namespaces\":["
-    "{\"id\":1,\"bytes\":\"4M\"},{\"id\":2,\"bytes\":\"4M\"},{\"id\":3,\"bytes\":\"4M\"}]}]}";
+    "{\"id\":1,\"bytes\":\"4M\"},{\"id\":2,\"bytes\":\"4M\"},{\"id\":3,\"bytes\":\"4M\"},"
+    "{\"id\":4,\"bytes\":\"4M\"}]}]}";
 
 static char directory[64], config_path[128], socket_path[128], program[512];
 static struct supervisor supervisor;
@@ -45,9 +47,10 @@ static struct supervisor supervisor;
 static void write_config(void)
 {
     FILE *file = fopen(config_path, "w");
-    static const char *const names[] = {"blue", "green", "red"};
+    static const char *const names[TENANTS] = {"blue", "green", "red", "amber"};
+    static const char *const trusted[TENANTS] = {"true", "false", "true", "false"};
     static const char tenant[] =
-        "%s{\"name\":\"%s\",\"trusted\":true,\"users\":[%u],\"devices\":[\"ssd0\"],\"namespaces\":["
+        "%s{\"name\":\"%s\",\"trusted\":%s,\"users\":[%u],\"devices\":[\"ssd0\"],\"namespaces\":["
         "{\"device\":\"ssd0\",\"id\":%u}],\"virtualFunctionsMax\":4,\"queuePairsMax\":16,"
         "\"memoryMax\":\"64M\",\"connectionsMax\":32,\"regionsMax\":32,\"waitingMax\":8}";
 
@@ -59,8 +62,8 @@ static void write_config(void)
             "\"name\":"
             "\"ssd0\",\"serial\":\"E2E\",\"virtualFunctions\":%d,\"queuePairs\":4}],\"tenants\":[",
             FUNCTIONS);
-    for (unsigned i = 0; i < 3; i++)
-        fprintf(file, tenant, i ? "," : "", names[i], (unsigned)getuid(), i + 1);
+    for (unsigned i = 0; i < TENANTS; i++)
+        fprintf(file, tenant, i ? "," : "", names[i], trusted[i], (unsigned)getuid(), i + 1);
     fprintf(file, "]}\n");
     ck_assert_int_eq(fclose(file), 0);
 }
@@ -87,8 +90,8 @@ static bool has_environment(int pid, const char *wanted)
     return memmem(text, count, wanted, strlen(wanted) + 1) != NULL;
 }
 
-/* The software SSD of this test. */
-static pid_t find_model(void)
+/* The software SSD of this test, or its relay; 0: there is none. */
+static pid_t find_process(const char *which)
 {
     DIR *processes = opendir("/proc");
     struct dirent *entry;
@@ -103,7 +106,7 @@ static pid_t find_model(void)
         FILE *file = pid > 0 ? fopen(path, "r") : NULL;
         if (!file)
             continue;
-        if (fgets(name, sizeof(name), file) && strcmp(name, "homid-model\n") == 0 &&
+        if (fgets(name, sizeof(name), file) && strcmp(strtok(name, "\n"), which) == 0 &&
             has_environment(pid, wanted))
             found = pid;
         fclose(file);
@@ -150,7 +153,7 @@ static struct supervised wait_ready(void)
 static void check_nothing_left(void)
 {
     struct supervised report = wait_ready();
-    unsigned expected = 3 + FUNCTIONS * (3 + 5 + 5);
+    unsigned expected = 3 + FUNCTIONS * (3 + 2 + 5 + 5);
 
     for (unsigned i = 0; report.stored != expected && i < 1000; i++) {
         pause_microseconds(5000);
@@ -163,7 +166,7 @@ static void check_nothing_left(void)
 static void tear_down(void)
 {
     char command[128];
-    pid_t model = find_model();
+    pid_t model = find_process("homid-model");
 
     check_nothing_left();
     struct supervised report = supervisor_stop(&supervisor, SIGINT);
@@ -287,15 +290,28 @@ static void write_and_verify(struct tenant *tenant, unsigned seed)
 
 /* ---- one tenant, one end ---- */
 
-static void goes_on_after(int number, bool interrupt)
+static void kill_relay(void)
+{
+    pid_t relay = find_process("homid-relay");
+
+    if (relay)
+        kill(relay, SIGKILL);
+}
+
+/* homid ends by a signal; the relay before it, or not. */
+static void goes_on_after(int number, bool interrupt, bool relayed, bool relay_too)
 {
     struct tenant tenant;
     struct homi_queue_pair *second;
     struct homi_memory *memory;
 
-    tenant_open(&tenant, "blue", 1, interrupt);
+    tenant_open(&tenant, relayed ? "green" : "blue", relayed ? 2 : 1, interrupt);
+    ck_assert_int_eq(homi_lease_function(tenant.lease, 0)->relayed, relayed);
     write_and_verify(&tenant, 1);
-    pid_t before = wait_ready().pid;
+    pid_t before = wait_ready().pid, relay = find_process("homid-relay");
+    ck_assert_int_eq(relay > 0, relayed);
+    if (relay_too)
+        kill_relay();
     struct supervised report = supervisor_signal(&supervisor, number);
     ck_assert_int_ne(report.pid, before);
     write_and_verify(&tenant, 2);
@@ -303,6 +319,8 @@ static void goes_on_after(int number, bool interrupt)
     must(homi_queue_pair_new(tenant.lease, NULL, &second), tenant.homi, "a second queue pair");
     ck_assert_uint_eq(homi_queue_pair_id(second), homi_queue_pair_id(tenant.pair) + 1);
     write_and_verify(&tenant, 3);
+    if (relayed)
+        ck_assert_int_eq(find_process("homid-relay") == relay, !relay_too);
     homi_queue_pair_free(second);
     homi_memory_free(memory);
     tenant_close(&tenant);
@@ -310,13 +328,25 @@ static void goes_on_after(int number, bool interrupt)
 
 START_TEST(a_tenant_goes_on_after_a_kill)
 {
-    goes_on_after(SIGKILL, false);
+    goes_on_after(SIGKILL, false, false, false);
+}
+END_TEST
+
+START_TEST(a_relayed_tenant_goes_on_after_a_kill)
+{
+    goes_on_after(SIGKILL, true, true, false);
+}
+END_TEST
+
+START_TEST(a_relayed_tenant_goes_on_after_the_end_of_both)
+{
+    goes_on_after(SIGKILL, false, true, true);
 }
 END_TEST
 
 START_TEST(a_tenant_goes_on_after_a_restart)
 {
-    goes_on_after(SIGTERM, true);
+    goes_on_after(SIGTERM, true, false, false);
 }
 END_TEST
 
@@ -374,7 +404,7 @@ START_TEST(the_socket_of_a_lease_outlives_homid)
 }
 END_TEST
 
-/* ---- three tenants, and homid ends again and again ---- */
+/* ---- four tenants, two of them relayed, and homid ends again and again ---- */
 
 struct worker {
     pthread_t thread;
@@ -442,8 +472,9 @@ static void start_workers(struct worker *workers)
     workers[0] = (struct worker){.name = "blue", .space = 1};
     workers[1] = (struct worker){.name = "green", .space = 2, .interrupt = true};
     workers[2] = (struct worker){.name = "red", .space = 3};
+    workers[3] = (struct worker){.name = "amber", .space = 4};
     wait_ready();
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < TENANTS; i++)
         ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, i < 2 ? work : come_and_go, &workers[i]),
                          0);
 }
@@ -451,24 +482,33 @@ static void start_workers(struct worker *workers)
 static void end_workers(struct worker *workers, unsigned ends)
 {
     atomic_store(&over, true);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < TENANTS; i++)
         ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
-    printf("homid ended %u times: %u and %u rounds of I/O, %u comings and goings, the longest %u ms\n", ends,
-           workers[0].rounds, workers[1].rounds, workers[2].rounds, workers[2].longest_microseconds / 1000);
-    for (unsigned i = 0; i < 3; i++)
+    printf(
+        "homid ended %u times: %u and, relayed, %u rounds of I/O, %u and %u comings and goings, the longest "
+        "%u and %u ms\n",
+        ends, workers[0].rounds, workers[1].rounds, workers[2].rounds, workers[3].rounds,
+        workers[2].longest_microseconds / 1000, workers[3].longest_microseconds / 1000);
+    for (unsigned i = 0; i < TENANTS; i++)
         ck_assert_uint_gt(workers[i].rounds, 0);
 }
 
+/* homid alone, or with the relay, or the relay alone. */
 START_TEST(kills_at_random_moments)
 {
-    struct worker workers[3];
+    struct worker workers[TENANTS];
     unsigned kills = how_often(KILLS_DEFAULT);
     unsigned seed = (unsigned)getpid();
 
     start_workers(workers);
     for (unsigned i = 0; i < kills; i++) {
         pause_microseconds(rand_r(&seed) % 150000);
-        supervisor_signal(&supervisor, i % 4 ? SIGKILL : SIGTERM);
+        if (i % 3 == 0) {
+            wait_ready(); /* each relay forwards something */
+            kill_relay();
+        }
+        if (i % 6 != 3)
+            supervisor_signal(&supervisor, i % 4 ? SIGKILL : SIGTERM);
     }
     end_workers(workers, kills);
 }
@@ -477,7 +517,7 @@ END_TEST
 /* Between any two writes of what outlives homid, and around all that a peer or a device sees. */
 START_TEST(ends_at_its_crash_points)
 {
-    struct worker workers[3];
+    struct worker workers[TENANTS];
     unsigned ends = how_often(KILLS_DEFAULT), first;
     char crashing[512];
 
@@ -504,6 +544,8 @@ int main(void)
     tcase_add_test(tcase, a_tenant_goes_on_after_a_kill);
     tcase_add_test(tcase, a_tenant_goes_on_after_a_restart);
     tcase_add_test(tcase, the_socket_of_a_lease_outlives_homid);
+    tcase_add_test(tcase, a_relayed_tenant_goes_on_after_a_kill);
+    tcase_add_test(tcase, a_relayed_tenant_goes_on_after_the_end_of_both);
     suite_add_tcase(suite, tcase);
     TCase *campaign = tcase_create("campaign");
     tcase_add_checked_fixture(campaign, set_up, tear_down);

@@ -21,8 +21,10 @@ enum {
 size_t linux_kept_fds(struct hw_function *function, int fds[HW_KEPT_FDS_MAX])
 {
     memcpy(fds, function->memfds, sizeof(function->memfds));
-    memcpy(fds + FUNCTION_MEMFDS, function->fds, function->fd_count * sizeof(int));
-    return FUNCTION_MEMFDS + function->fd_count;
+    fds[KEPT_LEDGER] = function->ledger.fd;
+    fds[KEPT_WAKE] = function->ledger.wake_fd;
+    memcpy(fds + KEPT_OPENED, function->fds, function->fd_count * sizeof(int));
+    return KEPT_OPENED + function->fd_count;
 }
 
 /* A controller that failed meanwhile is told of like any other that fails: its holder closes it then. */
@@ -80,7 +82,7 @@ static void wait_for_commands(struct hw_function *function)
 static bool is_whole(const struct hw_function *function, size_t fd_count)
 {
     return function->kept->complete &&
-           fd_count == FUNCTION_MEMFDS + OPENED_VECTORS + (size_t)function->kept->opened.vectors;
+           fd_count == KEPT_OPENED + OPENED_VECTORS + (size_t)function->kept->opened.vectors;
 }
 
 static int take_over(struct hw_function *function, int *fds, size_t fd_count)
@@ -95,9 +97,14 @@ static int take_over(struct hw_function *function, int *fds, size_t fd_count)
     if (r < 0)
         return r;
     const struct function_kept *kept = function->kept;
-    r = function_take_descriptors(function, &kept->opened, fds + FUNCTION_MEMFDS, fd_count - FUNCTION_MEMFDS);
+    r = relay_ledger_adopt(fds[KEPT_LEDGER], fds[KEPT_WAKE], kept->info.queue_pairs, &function->ledger);
     if (r < 0)
         return r;
+    fds[KEPT_LEDGER] = fds[KEPT_WAKE] = -1;
+    r = function_take_descriptors(function, &kept->opened, fds + KEPT_OPENED, fd_count - KEPT_OPENED);
+    if (r < 0)
+        return r;
+    function->adopted = true;
     function->info = kept->info;
     function->controller.capabilities = kept->capabilities;
     function->events_max = kept->events_max;
@@ -140,7 +147,7 @@ void linux_adopt(struct hw_device *device, const int *fds, size_t fd_count, void
     int own[HW_KEPT_FDS_MAX];
 
     memcpy(own, fds, fd_count * sizeof(int));
-    int r = fd_count > FUNCTION_MEMFDS ? function_new(backend, &function) : -EPROTO;
+    int r = fd_count > KEPT_OPENED ? function_new(backend, &function) : -EPROTO;
     if (r == 0)
         r = take_over(function, own, fd_count);
     if (r < 0) {

@@ -65,6 +65,8 @@ struct function_kept {
 };
 
 enum { FUNCTION_MEMFDS = 3 /* what the controller reads, what it writes, function_kept */ };
+/* Of what is kept of a function, in this order, before the descriptors as OPENED_*. */
+enum { KEPT_LEDGER = FUNCTION_MEMFDS, KEPT_WAKE, KEPT_OPENED };
 
 struct hw_function {
     TAILQ_ENTRY(hw_function) link;
@@ -87,7 +89,9 @@ struct hw_function {
     struct helper_lane lane; /* open, map, unmap and release, in order */
     struct controller controller;
     struct admin_queue *queue;
+    struct relay_ledger ledger;
     struct relay_port *port; /* NULL: nobody is relayed on it */
+    bool adopted;            /* the relay may have it from an earlier homid */
     struct hw_function_info info;
     unsigned events_max;     /* Asynchronous Event Requests that it takes */
     uint32_t events_offered; /* OAES */
@@ -141,7 +145,11 @@ void linux_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, bo
 /* ---- relayed.c: functions whose doorbells the relay forwards ---- */
 
 int linux_use_relay(struct hw_backend *backend, const struct hw_relay_config *config);
+void linux_settled(struct hw_backend *backend);
 int linux_page_new(struct hw_function *function, struct hw_page **ret_page);
+int linux_page_adopt(struct hw_function *function, int fd, struct hw_page **ret_page);
+int linux_queue_adopt(struct hw_function *function, struct hw_page *page, uint16_t id, uint32_t entries,
+                      bool whole);
 
 /* ---- command.c: commands on the admin queue, with deadlines ---- */
 

@@ -33,6 +33,7 @@ void function_free(struct hw_function *function)
     for (size_t i = 0; i < function->fd_count; i++)
         close(function->fds[i]);
     free(function->fds);
+    relay_ledger_free(&function->ledger);
     function_memory_free(function);
     free(function);
 }
@@ -227,6 +228,8 @@ static void shut_down(struct hw_function *function, const char *reason)
     function->port = NULL;
     if (port)
         relay_port_close(port, on_unrelayed, function);
+    else if (function->adopted && function->backend->relay)
+        relay_function_close(function->backend->relay, function->opened.address, on_unrelayed, function);
     else
         on_unrelayed(function, 0);
 }
@@ -273,6 +276,12 @@ static void keep(struct hw_function *function)
 
 static void on_brought_up(struct hw_function *function, int error)
 {
+    if (!error) {
+        error = relay_ledger_new(function->info.queue_pairs, &function->ledger);
+        if (error)
+            snprintf(function->reason, sizeof(function->reason), "making a ledger of doorbells: %s",
+                     strerror(-error));
+    }
     if (error) {
         give_up(function, error);
         return;
@@ -398,6 +407,7 @@ int function_new(struct linux_backend *backend, struct hw_function **ret_functio
     function->backend = backend;
     for (int i = 0; i < FUNCTION_MEMFDS; i++)
         function->memfds[i] = -1;
+    function->ledger = RELAY_LEDGER_NONE;
     TAILQ_INIT(&function->commands);
     TAILQ_INIT(&function->ended);
     TAILQ_INSERT_TAIL(&backend->functions, function, link);

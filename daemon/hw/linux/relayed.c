@@ -2,6 +2,7 @@
 /* Functions that are driven through the doorbell relay. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/hw/linux/backend.h"
 
@@ -10,6 +11,14 @@ int linux_use_relay(struct hw_backend *interface, const struct hw_relay_config *
     struct linux_backend *backend = (struct linux_backend *)interface;
 
     return relay_link_new(backend->base, config, &backend->relay);
+}
+
+void linux_settled(struct hw_backend *interface)
+{
+    struct linux_backend *backend = (struct linux_backend *)interface;
+
+    if (backend->relay)
+        relay_link_settled(backend->relay);
 }
 
 static void on_ended(void *user, uint16_t id, const char *reason)
@@ -25,6 +34,7 @@ static void describe(const struct hw_function *function, struct relay_target *ta
 {
     *target =
         (struct relay_target){.device_fd = function->fds[OPENED_DEVICE],
+                              .ledger = &function->ledger,
                               .reader_fd = function->info.wake_offset ? function->fds[OPENED_GROUP] : -1,
                               .bar_offset = function->info.bar_offset,
                               .reader_wake_offset = function->info.wake_offset,
@@ -33,17 +43,50 @@ static void describe(const struct hw_function *function, struct relay_target *ta
     memcpy(target->address, function->opened.address, sizeof(target->address));
 }
 
-int linux_page_new(struct hw_function *function, struct hw_page **ret_page)
+static int need_port(struct hw_function *function)
 {
     struct relay_target target;
-    int r = 0;
 
     if (!function->backend->relay)
         return -ENOTSUP;
     if (function->state != FUNCTION_READY)
         return -ENODEV;
+    if (function->port)
+        return 0;
     describe(function, &target);
-    if (!function->port)
-        r = relay_port_new(function->backend->relay, &target, on_ended, function, &function->port);
+    return relay_port_new(function->backend->relay, &target, on_ended, function, &function->port);
+}
+
+int linux_page_new(struct hw_function *function, struct hw_page **ret_page)
+{
+    int r = need_port(function);
+
     return r < 0 ? r : relay_page_new(function->port, ret_page);
+}
+
+int linux_page_adopt(struct hw_function *function, int fd, struct hw_page **ret_page)
+{
+    int r = need_port(function);
+
+    if (r == 0)
+        r = relay_page_adopt(function->port, fd, ret_page);
+    if (r < 0)
+        close(fd);
+    return r;
+}
+
+int linux_queue_adopt(struct hw_function *function, struct hw_page *page, uint16_t id, uint32_t entries,
+                      bool whole)
+{
+    int r = need_port(function);
+
+    if (r < 0)
+        return r;
+    if (id == 0 || id > function->info.queue_pairs)
+        return -EINVAL;
+    if (page && whole)
+        relay_queue_add(page, id, entries);
+    else
+        relay_queue_doubt(function->port, page, id);
+    return 0;
 }

@@ -1,23 +1,37 @@
 #!/bin/bash
-# homid is killed again and again under the verified I/O of two tenants, and they notice nothing: systemd keeps what it had, and
-# the next homid takes the VFs, leases and connections over.
+# homid is killed again and again, and the doorbell relay, and both at once, under the verified I/O of a trusted tenant and one
+# that nobody trusts, and they notice nothing: systemd keeps what homid had, the next one takes the VFs, leases, doorbells and
+# connections over, and tells the next relay.
 # timeout: 120
 write_config
+cat >/etc/homi/homid.conf.d/50-relayed.conf <<'CONF'
+{ "tenants": [{ "name": "green", "namespaces": [] },
+              { "name": "amber", "namespaces": [{ "device": "ssd0", "id": 3 }] }] }
+CONF
 start_homid
-start_as_user blue tenant-verify --tenant blue --namespace 2 --length 1048576 --seconds 18 --json >/tmp/blue.json
+relay_pid() { systemctl show -p MainPID --value homid-relay; }
+relay_runs() { [ "$(relay_pid)" -gt 0 ]; }
+start_as_user blue tenant-verify --tenant blue --namespace 2 --length 1048576 --seconds 16 --json >/tmp/blue.json
 blue=$!
-start_as_user green tenant-verify --tenant green --namespace 3 --length 1048576 --seconds 18 --json >/tmp/green.json
-green=$!
-wait_for 20 queues_are 2 || fail 'the tenants have no queues'
+setpriv --reuid 1004 --regid 1004 --clear-groups "$(command -v tenant-verify)" --tenant amber --namespace 3 --queue-pairs 2 \
+  --length 1048576 --seconds 16 --json >/tmp/amber.json & amber=$!
+wait_for 20 queues_are 3 || fail 'the tenants have no queues'
+wait_for 10 relay_runs || fail 'no relay runs'
 leases=$(admin '[.leases[].name] | sort | join(" ")' list leases)
-for _ in 1 2 3 4 5; do
-  kill -KILL "$(homid_pid)"
+first=$(relay_pid)
+for victims in homid homid homid-relay 'homid-relay homid' homid 'homid homid-relay'; do
+  pids=$(for victim in $victims; do systemctl show -p MainPID --value "$victim"; done)
+  # shellcheck disable=SC2086 # one or two of them
+  kill -KILL $pids
+  [ "$victims" != homid ] || equal 'the relay' "$first" "$(relay_pid)"
   sleep 1.2
+  wait_for 10 relay_runs || fail "no relay runs after $victims ended"
+  first=$(relay_pid)
 done
-equal 'leases after five kills' "$leases" "$(admin '[.leases[].name] | sort | join(" ")' list leases)"
-queues_are 2 || fail 'queues were lost'
+equal 'leases after the kills' "$leases" "$(admin '[.leases[].name] | sort | join(" ")' list leases)"
+queues_are 3 || fail 'queues were lost'
 wait "$blue" || fail 'blue noticed'
-wait "$green" || fail 'green noticed'
-sound /tmp/blue.json /tmp/green.json
+wait "$amber" || fail 'amber noticed'
+sound /tmp/blue.json /tmp/amber.json
 equal 'restarts' 5 "$(systemctl show -p NRestarts --value homid)"
 wait_for 20 nothing_held || fail 'something is left'
