@@ -404,6 +404,86 @@ START_TEST(the_socket_of_a_lease_outlives_homid)
 }
 END_TEST
 
+/* ---- later versions ---- */
+
+static void use(const char *name)
+{
+    char path[512];
+
+    path_of(name, path, sizeof(path));
+    supervisor_use(&supervisor, path);
+}
+
+static void makes_more(struct tenant *tenant)
+{
+    struct homi_queue_pair *second;
+
+    must(homi_queue_pair_new(tenant->lease, NULL, &second), tenant->homi, "a second queue pair");
+    homi_queue_pair_free(second);
+}
+
+START_TEST(an_upgrade_and_back_take_nothing)
+{
+    static const char *const versions[] = {"/homid-readable", "/../homid", "/homid-readable"};
+    struct tenant blue, green;
+
+    tenant_open(&blue, "blue", 1, false);
+    tenant_open(&green, "green", 2, true);
+    for (unsigned i = 0; i < 3; i++) {
+        use(versions[i]);
+        supervisor_signal(&supervisor, i ? SIGTERM : SIGKILL);
+        write_and_verify(&blue, i);
+        write_and_verify(&green, i);
+        makes_more(&blue);
+        makes_more(&green);
+    }
+    tenant_close(&blue);
+    tenant_close(&green);
+}
+END_TEST
+
+static void check_aside(unsigned stored)
+{
+    char path[128], *reply = NULL;
+
+    ck_assert_uint_eq(wait_ready().stored, stored);
+    snprintf(path, sizeof(path), "%s/admin.sock", directory);
+    struct homi *homi = connect_at(path);
+    must(homi_call(homi, "io.homi.Admin.ListDevices", NULL, &reply), homi, "list");
+    ck_assert_ptr_nonnull(strstr(reply, "held as a newer homid left it: its state needs version 1000"));
+    ck_assert_ptr_nonnull(strstr(reply, "quarantined"));
+    free(reply);
+    homi_close(homi);
+}
+
+/* Of a version that it cannot read nothing is guessed, and nothing is taken: neither leases nor doorbells. */
+START_TEST(what_cannot_be_read_is_kept_aside)
+{
+    struct tenant blue, green;
+
+    tenant_open(&blue, "blue", 1, true);
+    tenant_open(&green, "green", 2, false);
+    use("/homid-unreadable");
+    supervisor_signal(&supervisor, SIGTERM);
+    makes_more(&green);
+    unsigned stored = wait_ready().stored;
+    use("/../homid");
+    for (unsigned i = 0; i < 2; i++) {
+        supervisor_signal(&supervisor, i ? SIGKILL : SIGTERM);
+        check_aside(stored);
+        write_and_verify(&blue, i);
+        write_and_verify(&green, i);
+    }
+    use("/homid-unreadable");
+    supervisor_signal(&supervisor, SIGTERM);
+    makes_more(&blue);
+    makes_more(&green);
+    write_and_verify(&green, 3);
+    tenant_close(&blue);
+    tenant_close(&green);
+}
+END_TEST
+
 /* ---- four tenants, two of them relayed, and homid ends again and again ---- */
 
 struct worker {
@@ -544,6 +624,8 @@ int main(void)
     tcase_add_test(tcase, a_tenant_goes_on_after_a_kill);
     tcase_add_test(tcase, a_tenant_goes_on_after_a_restart);
     tcase_add_test(tcase, the_socket_of_a_lease_outlives_homid);
+    tcase_add_test(tcase, an_upgrade_and_back_take_nothing);
+    tcase_add_test(tcase, what_cannot_be_read_is_kept_aside);
     tcase_add_test(tcase, a_relayed_tenant_goes_on_after_a_kill);
     tcase_add_test(tcase, a_relayed_tenant_goes_on_after_the_end_of_both);
     suite_add_tcase(suite, tcase);
