@@ -52,6 +52,8 @@ enum exit_status command_queue(const struct options *options, char **arguments);
 enum exit_status command_vf_alloc(const struct options *options, char **arguments);
 enum exit_status command_vf_free(const struct options *options, char **arguments);
 enum exit_status command_retry(const struct options *options, char **arguments);
+enum exit_status command_drain(const struct options *options, char **arguments);
+enum exit_status command_undrain(const struct options *options, char **arguments);
 enum exit_status command_show(const struct options *options, char **arguments);
 enum exit_status command_tenant(const struct options *options, char **arguments);
 enum exit_status command_top(const struct options *options, char **arguments);

@@ -92,6 +92,16 @@ const struct command commands[] = {
      .details =
          "homid provisions it again from the beginning. Mend the reason that `homictl status` gives first.",
      .run = command_retry},
+    {.words = "drain",
+     .arguments = "",
+     .options = OPTION_WAIT,
+     .summary = "Grant no lease any more, and wait until none stands, so that homid may be stopped",
+     .details =
+         "With --wait 0 it is only tried. What still stands in the end is named, and leases are granted\n"
+         "again. Reservations stand until `homictl vf free`. Interrupted, homid goes on with it until\n"
+         "the time is over, or until `homictl undrain`.",
+     .run = command_drain},
+    {.words = "undrain", .arguments = "", .summary = "Grant leases again", .run = command_undrain},
     {.words = "monitor",
      .arguments = "",
      .group = GROUP_LOOK,

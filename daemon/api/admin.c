@@ -357,6 +357,8 @@ static json_object *describe_problems(struct core *core)
     char text[64];
     core_each_device(core, add_device_problem, &problems);
     core_each_function(core, add_function_problem, &problems);
+    if (core_draining(core))
+        append_text(problems.array, "no lease is granted: homid is being drained");
     if (problems.untold) {
         snprintf(text, sizeof text, "%u more: see ListVirtualFunctions", problems.untold);
         append_text(problems.array, text);
@@ -550,6 +552,33 @@ static int retry(struct varlink_connection *connection, struct varlink_message *
     return r < 0 ? r : 0;
 }
 
+static int drain(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    struct api_call *call;
+    int r = api_call_begin(session, METHOD("Drain"), message->parameters, &call);
+    if (r > 0) {
+        int64_t wait = value_integer(message->parameters, "waitMilliseconds", 0);
+        const int64_t waited = session->waited_milliseconds;
+        if (wait > 0)
+            wait = wait > waited ? wait - waited : 0;
+        core_drain(session->context->core, wait, api_call_done, call);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int undrain(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    struct api_call *call;
+    int r = api_call_begin(session, METHOD("Undrain"), message->parameters, &call);
+    if (r > 0)
+        core_undrain(session->context->core, api_call_done, call);
+    return r < 0 ? r : 0;
+}
+
 static int monitor(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
     struct api_session *session = user;
@@ -576,6 +605,8 @@ const struct varlink_method_entry admin_methods[] = {
     {.name = "AttachNamespace", .handler = namespaces_attach},
     {.name = "DetachNamespace", .handler = namespaces_detach},
     {.name = "Retry", .handler = retry},
+    {.name = "Drain", .handler = drain},
+    {.name = "Undrain", .handler = undrain},
     {.name = "Monitor", .handler = monitor, .more = true},
     {0},
 };

@@ -19,8 +19,10 @@
 #define CORE_LEASE_DEVICES_MAX    8  /* VFs of one lease: two file descriptors each in one message */
 #define CORE_LEASE_NAMESPACES_MAX 32
 #define CORE_LEASES_MAX           1024
-#define CORE_REGION_BYTES_MAX     (UINT64_C(1) << 40)
-#define CORE_QUEUE_ENTRIES_MIN    2
+/* A day: so long at most an operator may wait for the end of all leases. */
+#define CORE_DRAIN_MILLISECONDS_MAX 86400000
+#define CORE_REGION_BYTES_MAX       (UINT64_C(1) << 40)
+#define CORE_QUEUE_ENTRIES_MIN      2
 
 struct core;
 struct core_client;
@@ -328,6 +330,14 @@ void core_get_feature(struct core_client *client, const char *lease, const char 
 void core_allocate(struct core *core, const struct core_attach_request *request, core_attach_done done,
                    void *user);
 void core_free_lease(struct core *core, const char *lease, bool force, core_done done, void *user);
+/*
+ * Grants no lease from now on, and answers once none stands; then it stays so, and homid may be stopped. When
+ * the time is over before that, it is LEASE_HELD by one of them, and leases are granted again. -EALREADY:
+ * somebody else waits. One that is undone meanwhile is answered with -ECANCELED.
+ */
+void core_drain(struct core *core, int64_t wait_milliseconds, core_done done, void *user);
+void core_undrain(struct core *core, core_done done, void *user);
+const char *core_draining(const struct core *core); /* why no lease is granted; NULL: they are */
 /* The lease's keeper has ended, and so does the lease. */
 void core_keeper_ended(struct core *core, const char *lease);
 void core_retry(struct core *core, const char *device, const char *function, core_done done, void *user);

@@ -319,10 +319,13 @@ enum verdict grant_try(struct waiter *request, struct core_error *error)
 
     if (quota_exceeded(request->tenant, CORE_QUOTA_FUNCTIONS, count, error))
         return VERDICT_REFUSE;
-    if (request->core->lease_count >= CORE_LEASES_MAX) {
+    if (core_draining(request->core) || request->core->lease_count >= CORE_LEASES_MAX) {
         struct device *first = request_device_count(request) ? request_device(request, 0) : NULL;
         *error = error_refusal(CORE_REFUSED_DEVICE_UNAVAILABLE, first ? first->name : NULL);
-        snprintf(error->text, sizeof(error->text), "homid holds %d leases, its limit", CORE_LEASES_MAX);
+        if (core_draining(request->core))
+            copy_text(error->text, sizeof(error->text), core_draining(request->core));
+        else
+            snprintf(error->text, sizeof(error->text), "homid holds %d leases, its limit", CORE_LEASES_MAX);
         return VERDICT_REFUSE;
     }
     verdict =

@@ -519,6 +519,8 @@ void pages_restore(struct holder *holder, uint32_t number, size_t count);
 /* The function, which is a lease's, was adopted: so are the pages and queue pairs on it. */
 void pages_adopt(struct function *function);
 
+void drain_look(struct core *core); /* a lease is gone */
+
 /* ---- attach: deciding, and waiting ---- */
 
 struct waiter {
@@ -658,6 +660,9 @@ struct core {
     struct core_caller caller;
     const char *aside; /* why no device is touched; NULL: they are */
     bool restoring;
+    bool draining;
+    struct call *drain; /* that waits for the last lease; NULL: nobody does */
+    struct timer drain_timer;
     bool started, settled /* the backend knows that nothing is adopted any more */;
     unsigned undo_count;
 };

@@ -111,6 +111,7 @@ void lease_free(struct lease *lease)
     core->lease_count--;
     core->changed = true;
     free(lease);
+    drain_look(core);
 }
 
 unsigned lease_queue_pairs(const struct lease *lease, const struct function *function)

@@ -202,6 +202,24 @@ void core_retry(struct core *c, const char *device, const char *function, core_d
     core_detach(NULL, device, done, user);
 }
 
+void core_drain(struct core *c, int64_t wait_milliseconds, core_done done, void *user)
+{
+    (void)c, (void)wait_milliseconds;
+    core_detach(NULL, "drained", done, user);
+}
+
+void core_undrain(struct core *c, core_done done, void *user)
+{
+    (void)c;
+    core_detach(NULL, "undrained", done, user);
+}
+
+const char *core_draining(const struct core *c)
+{
+    (void)c;
+    return NULL;
+}
+
 void core_change_namespace(struct core *c, const char *name, const struct hw_namespace_change *change,
                            core_data_done done, void *user)
 {

@@ -54,6 +54,22 @@ case_provision_waits_and_says_what_is_not_ready() {
   says 'cannot provision ssd0: it is quarantined' "$(status_of 5 homictl provision)"
 }
 
+case_drain_waits_or_says_what_stands() {
+  start_homid
+  local lease _
+  read -r lease _ <<<"$(homictl vf alloc --tenant blue)"
+  says "lease $lease|$lease" "$(status_of 1 homictl drain --wait 0)"
+  homictl vf free "$(homictl vf alloc --tenant green | cut -d' ' -f1)" # leases are granted again
+  (sleep 0.5; homictl vf free "$lease") &
+  homictl drain --wait 20
+  says 'being drained' "$(status_of 1 homictl vf alloc --tenant blue)"
+  says 'no lease is granted: homid is being drained' "$(status_of 5 homictl status)"
+  homictl undrain
+  homictl status >/dev/null
+  homictl vf alloc --tenant blue >/dev/null
+  wait $!
+}
+
 case_config_check_asks_homid() {
   start_homid
   says 'the configuration is right' "$(homictl config check --config "$folder/homid.conf")"

@@ -11,10 +11,10 @@ CONF
 start_homid
 relay_pid() { systemctl show -p MainPID --value homid-relay; }
 relay_runs() { [ "$(relay_pid)" -gt 0 ]; }
-start_as_user blue tenant-verify --tenant blue --namespace 2 --length 1048576 --seconds 16 --json >/tmp/blue.json
+start_as_user blue tenant-verify --tenant blue --namespace 2 --length 1048576 --seconds 300 --json >/tmp/blue.json
 blue=$!
 setpriv --reuid 1004 --regid 1004 --clear-groups "$(command -v tenant-verify)" --tenant amber --namespace 3 --queue-pairs 2 \
-  --length 1048576 --seconds 16 --json >/tmp/amber.json & amber=$!
+  --length 1048576 --seconds 300 --json >/tmp/amber.json & amber=$!
 wait_for 20 queues_are 3 || fail 'the tenants have no queues'
 wait_for 10 relay_runs || fail 'no relay runs'
 leases=$(admin '[.leases[].name] | sort | join(" ")' list leases)
@@ -24,12 +24,13 @@ for victims in homid homid homid-relay 'homid-relay homid' homid 'homid homid-re
   # shellcheck disable=SC2086 # one or two of them
   kill -KILL $pids
   [ "$victims" != homid ] || equal 'the relay' "$first" "$(relay_pid)"
-  sleep 1.2
+  sleep 1
   wait_for 10 relay_runs || fail "no relay runs after $victims ended"
   first=$(relay_pid)
 done
 equal 'leases after the kills' "$leases" "$(admin '[.leases[].name] | sort | join(" ")' list leases)"
 queues_are 3 || fail 'queues were lost'
+kill "$blue" "$amber" # they end their passes
 wait "$blue" || fail 'blue noticed'
 wait "$amber" || fail 'amber noticed'
 sound /tmp/blue.json /tmp/amber.json
