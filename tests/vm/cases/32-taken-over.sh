@@ -18,6 +18,8 @@ setpriv --reuid 1004 --regid 1004 --clear-groups "$(command -v tenant-verify)" -
 wait_for 20 queues_are 3 || fail 'the tenants have no queues'
 wait_for 10 relay_runs || fail 'no relay runs'
 leases=$(admin '[.leases[].name] | sort | join(" ")' list leases)
+start_as_user green tenant-calls --longest 5 >/tmp/calls.json
+calls=$!
 first=$(relay_pid)
 for victims in homid homid homid-relay 'homid-relay homid' homid 'homid homid-relay'; do
   pids=$(for victim in $victims; do systemctl show -p MainPID --value "$victim"; done)
@@ -30,6 +32,9 @@ for victims in homid homid homid-relay 'homid-relay homid' homid 'homid homid-re
 done
 equal 'leases after the kills' "$leases" "$(admin '[.leases[].name] | sort | join(" ")' list leases)"
 queues_are 3 || fail 'queues were lost'
+kill "$calls"
+wait "$calls" || fail 'a call was not answered'
+note "a call that homid ended under: $(jq -r '"\(.longestMedianMs) ms, the worst \(.worstMs) ms; otherwise \(.medianMs) ms (\(.calls) calls)"' /tmp/calls.json)"
 kill "$blue" "$amber" # they end their passes
 wait "$blue" || fail 'blue noticed'
 wait "$amber" || fail 'amber noticed'
