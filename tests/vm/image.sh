@@ -8,7 +8,7 @@ cache=${HOMI_VM_CACHE:-$here/../../build/vm}
 suite=bookworm
 
 packages=(systemd systemd-sysv udev kmod nvme-cli strace e2fsprogs util-linux procps acl pciutils socat jq busybox-static
-  libnvme1 libevent-core-2.1-7 libjson-c5 libsystemd0)
+  libnvme1 libevent-core-2.1-7 libjson-c5 libsystemd0 fio)
 # What the initramfs loads, in order of need; the others stay on the root disk for udev and modprobe.
 boot_modules=(virtio_pci virtio_blk ext4 crc32c_generic)
 disk_modules=(nvme vfio-pci vfio_iommu_type1 virtio_console loop)
