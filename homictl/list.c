@@ -81,6 +81,7 @@ const struct listing listing_queues = {
      {"PID", LISTING_NUMBER, "pid", NULL},
      {"TENANT", LISTING_TEXT, "tenant", NULL},
      {"LEASE", LISTING_TEXT, "lease", NULL},
+     {"COMMANDS", LISTING_NUMBER | LISTING_WIDE, "commands", NULL},
      {0}},
 };
 

@@ -157,6 +157,8 @@ static void add_queue(void *user, const struct core_queue_view *view)
     value_put_integer(entry, "pid", view->pid);
     value_put_integer(entry, "entries", view->entries);
     value_put_flag(entry, "interrupt", view->interrupt);
+    if (view->counted)
+        value_put_integer(entry, "commands", (int64_t)view->commands);
     value_append(user, entry);
 }
 

@@ -401,7 +401,8 @@ struct core_queue_view {
     uint16_t id;
     pid_t pid;
     uint32_t entries;
-    bool interrupt;
+    bool interrupt, counted; /* counted: by the relay */
+    uint64_t commands;       /* of one that is counted: those submitted so far */
 };
 
 struct core_tenant_view {

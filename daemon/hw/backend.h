@@ -204,9 +204,13 @@ struct hw_page_info {
     int wake_fd;
     uint64_t bytes, wake_offset;
 };
-/* Where a queue pair's doorbells are in it, and a copy of CSTS that homid keeps. */
+/*
+ * Where a queue pair's doorbells are in it, and a copy of CSTS that homid keeps. commands: those that its
+ * owner rang for since the queue pair exists, as far as they were forwarded.
+ */
 struct hw_page_queue {
     uint32_t submission, completion, status;
+    uint64_t commands;
 };
 
 /* What may be done to a namespace through the physical function. */

@@ -28,6 +28,7 @@ struct doorbells_ledger {
     uint32_t submission, completion; /* as last written to the controller's doorbells */
     uint32_t ended;                  /* an enum doorbells_defect: nothing is forwarded any more */
     uint32_t value;                  /* that ended it */
+    uint64_t commands;               /* that the tails written so far stand for */
 };
 
 enum doorbells_defect {

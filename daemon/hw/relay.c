@@ -270,13 +270,15 @@ void relay_page_info(const struct hw_page *page, struct hw_page_info *ret_info)
 
 void relay_page_queue(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue)
 {
+    const struct doorbells_ledger *ledger =
+        (const struct doorbells_ledger *)(const void *)page->port->target.ledger->view + id;
     uint32_t line = id * DOORBELLS_LINE_BYTES;
-    (void)page;
 
     *ret_queue = (struct hw_page_queue){
         .submission = line + (uint32_t)offsetof(struct doorbells_line, submission),
         .completion = line + (uint32_t)offsetof(struct doorbells_line, completion),
         .status = line + (uint32_t)offsetof(struct doorbells_line, status),
+        .commands = __atomic_load_n(&ledger->commands, __ATOMIC_RELAXED),
     };
 }
 

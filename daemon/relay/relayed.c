@@ -339,7 +339,9 @@ static bool forward_queue(struct relayed *function, uint16_t id)
             end_queue(function, id, DOORBELLS_SUBMISSION_RANGE, tail);
             return true;
         }
+        uint32_t commands = (tail + queue->entries - queue->last_submission) % queue->entries;
         ring(queue->submission, &queue->ledger->submission, &queue->last_submission, tail);
+        __atomic_store_n(&queue->ledger->commands, queue->ledger->commands + commands, __ATOMIC_RELAXED);
         rung = true;
     }
     return rung;

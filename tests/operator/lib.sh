@@ -21,12 +21,12 @@ wait_for() {
   done
 }
 
+SSD='{"devices":[{"serial":"E2E","virtualFunctions":2,"namespaces":[{"id":1,"bytes":"4M"},{"id":2,"bytes":"4M","blockBytes":4096},{"id":3,"bytes":"1G","backing":"null"}]}]}'
 # start_homid [EXTRA-KEYS]: one SSD with two virtual functions, tenants blue (namespaces 1 and 3) and green (2), both of
-# whoever runs this.
+# whoever runs this; relayed with TRUSTED=false.
 start_homid() {
-  local spec='{"devices":[{"serial":"E2E","virtualFunctions":2,"namespaces":[{"id":1,"bytes":"4M"},{"id":2,"bytes":"4M","blockBytes":4096},{"id":3,"bytes":"1G","backing":"null"}]}]}'
   local tenant
-  tenant="\"users\":[$(id -u)],"'"trusted":true,"devices":["ssd0"],"virtualFunctionsMax":2'
+  tenant="\"users\":[$(id -u)],\"trusted\":${TRUSTED:-true},"'"devices":["ssd0"],"virtualFunctionsMax":2'
   export HOMI_ADMIN_SOCKET=$folder/admin.sock HOMI_TENANT_SOCKET=$folder/tenant.sock
   cat >"$folder/homid.conf" <<CONF
 { ${1:-}
@@ -35,13 +35,14 @@ start_homid() {
   "tenants": [{ "name": "blue", $tenant, "namespaces": [{ "device": "ssd0", "id": 1 }, { "device": "ssd0", "id": 3 }] },
               { "name": "green", $tenant, "namespaces": [{ "device": "ssd0", "id": 2 }] }] }
 CONF
-  XDG_RUNTIME_DIR=$folder "$build/homid" --config "$folder/homid.conf" --model="$spec" >"$folder/homid.log" 2>&1 &
+  XDG_RUNTIME_DIR=$folder "$build/homid" --config "$folder/homid.conf" --model="$SSD" >"$folder/homid.log" 2>&1 &
   homid=$!
   wait_for 20 "$build/homictl" status || { cat "$folder/homid.log" >&2; return 1; }
 }
 stop_homid() {
   # The model outlives homid, so it is told as well.
   local model
+  [ -n "$homid" ] || return 0
   model=$(pgrep -P "$homid" -f model-process || true)
   kill -TERM "$homid" 2>/dev/null || true
   wait "$homid" 2>/dev/null || true

@@ -132,7 +132,7 @@ void fake_page_info(const struct hw_page *page, struct hw_page_info *ret_info)
 void fake_page_queue(const struct hw_page *page, uint16_t id, struct hw_page_queue *ret_queue)
 {
     (void)page;
-    *ret_queue = (struct hw_page_queue){64u * id, 64u * id + 4, 64u * id + 8};
+    *ret_queue = (struct hw_page_queue){64u * id, 64u * id + 4, 64u * id + 8, 1000u * id};
 }
 
 void fake_age_pages(struct fake *fake)

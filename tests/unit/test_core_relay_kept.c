@@ -81,6 +81,19 @@ static void next_homid(bool (*happens)(void))
     fixture_run(&fixture);
 }
 
+static void see_count(void *user, const struct core_queue_view *view)
+{
+    (void)user;
+    ck_assert(view->counted);
+    ck_assert_uint_eq(view->commands, 1000u * view->id);
+}
+
+START_TEST(its_commands_are_counted)
+{
+    core_each_queue(fixture.core, see_count, NULL);
+}
+END_TEST
+
 START_TEST(its_doorbells_are_forwarded_all_the_time)
 {
     int page = lease.page_fd;
@@ -274,6 +287,7 @@ int main(void)
     TCase *tcase = tcase_create("relayed");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, its_commands_are_counted);
     tcase_add_test(tcase, its_doorbells_are_forwarded_all_the_time);
     tcase_add_test(tcase, nothing_is_dropped_before_all_is_taken_over);
     tcase_add_loop_test(tcase, a_queue_pair_that_was_being_made_is_undone, 0, 2);

@@ -546,6 +546,7 @@ static void see_queue(void *user, const struct core_queue_view *view)
     ck_assert_uint_eq(view->id, 1);
     ck_assert_uint_eq(view->entries, 64);
     ck_assert(view->interrupt);
+    ck_assert(!view->counted); /* it is direct */
     ck_assert_int_eq(view->pid, BLUE + 1);
 }
 

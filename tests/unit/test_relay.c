@@ -260,6 +260,14 @@ START_TEST(values_are_forwarded)
     wait_for(doorbell(2, false), ENTRIES - 1);
     wait_for(&ledger[1].submission, 5);
     wait_for(&ledger[1].completion, 3);
+    ck_assert_uint_eq(ledger[1].commands, 5);
+    ck_assert_uint_eq(ledger[2].commands, ENTRIES - 1);
+    /* Around the end of the ring. */
+    ring(&pages[1], &line(&pages[1], 2)->submission, 2);
+    wait_for(doorbell(2, false), 2);
+    ring(&pages[1], &line(&pages[1], 2)->submission, 4);
+    wait_for(doorbell(2, false), 4);
+    ck_assert_uint_ge(ledger[2].commands, ENTRIES + 2);
 }
 END_TEST
 

@@ -47,7 +47,7 @@ case_provision_waits_and_says_what_is_not_ready() {
   says 'no such device' "$(status_of 1 homictl provision ssd7)"
   stop_homid
   sed -i 's/"queuePairs": 4/"queuePairs": 4000/' "$folder/homid.conf"
-  XDG_RUNTIME_DIR=$folder "$build/homid" --config "$folder/homid.conf" --model >"$folder/homid.log" 2>&1 &
+  XDG_RUNTIME_DIR=$folder "$build/homid" --config "$folder/homid.conf" --model="$SSD" >"$folder/homid.log" 2>&1 &
   homid=$!
   wait_for 20 test -S "$HOMI_ADMIN_SOCKET"
   wait_for 20 sh -c "'$build/homictl' status | grep -q quarantined"

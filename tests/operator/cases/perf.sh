@@ -52,3 +52,14 @@ case_perf_shows_each_second_on_a_terminal() {
   shown=$("$build/homi-perf" --tenant blue --wait 5000 --runtime 1)
   equal 'a live line in a file' '' "$(grep ' s .* IOPS .*errors' <<<"$shown" || true)"
 }
+
+case_top_shows_how_busy_relayed_leases_are() {
+  TRUSTED=false start_homid
+  "$build/homi-perf" --tenant blue --wait 5000 --runtime 4 >"$folder/perf" &
+  local load=$! seen
+  wait_for 10 sh -c "'$build/homictl' list leases --json | jq -e '.leases[0].queuePairsUsed == 1'"
+  seen=$(timeout 2.5 "$build/homictl" top --json || [ $? -eq 124 ])
+  wait "$load"
+  equal 'rates after the first look' true "$(jq -s '.[1:] | length >= 1 and all(.leases[0].iops > 0)' <<<"$seen")"
+  equal 'a rate at the first look' null "$(jq -s '.[0].leases[0].iops' <<<"$seen")"
+}
