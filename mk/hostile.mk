@@ -13,6 +13,6 @@ check-hostile: ## Every attack of the hostile tenant on homid with the software 
 	@tests/hostile/run.sh $(RESULTS) $(ASAN)
 .PHONY: check-hostile
 
-check-hostile-mutations: ## Show that each attack succeeds where its defence is switched off, in a copy of the tree (some 6 minutes)
+check-hostile-mutations: ## Show that each attack succeeds where its defence is switched off, in a copy of the tree (some 15 minutes; ATTACK= chooses by prefixes)
 	@tests/hostile/mutations.sh $(RESULTS) $(ATTACK)
 .PHONY: check-hostile-mutations

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tests/hostile/hostile.h"
 
@@ -12,9 +13,12 @@ enum {
     DOORBELLS = 0x1000 / 4,
     CNS_CONTROLLER = 1,
     CNS_ACTIVE_NAMESPACES = 2,
+    LOG_ERRORS = 1,
+    FEATURE_QUEUES = 7,
     ADMIN_WRITTEN = 64 << 10, /* into the admin area: the completion queue, then pages of data */
     CHURN = 40,
-    FORGE_MICROSECONDS = 1000000,
+    OWN_BYTES = 4 << 20, /* around its memory, where its queues may be */
+    FORGE_MICROSECONDS = 1600000,
 };
 
 /* homid's own pages: at the start of the last MiB that the IOMMU can address. */
@@ -82,7 +86,7 @@ static int victims_addresses(struct attacker *attacker)
     const struct homi_region_map *own = attacker->region;
 
     for (unsigned i = 0; i < 16; i++, iova += PAGE) {
-        bool is_own = iova + (1 << 20) >= own->iova && iova < own->iova + own->bytes;
+        bool is_own = iova + OWN_BYTES >= own->iova && iova < own->iova + OWN_BYTES;
         if (!is_own && both_ways(attacker, iova))
             return 1;
     }
@@ -198,13 +202,53 @@ static bool sees_foreign(struct attacker *attacker)
     return false;
 }
 
+/* ---- what homid can be made to give on the VF's admin queue ---- */
+
+static uint8_t asked_data[HOMI_IDENTIFY_BYTES];
+
+static int ask_identify(struct attacker *attacker)
+{
+    return homi_identify(attacker->lease, 0, CNS_CONTROLLER, 0, asked_data);
+}
+
+static int ask_log_page(struct attacker *attacker)
+{
+    return homi_get_log_page(attacker->lease, 0, LOG_ERRORS, 0, 64, asked_data);
+}
+
+static int ask_feature(struct attacker *attacker)
+{
+    uint32_t value;
+
+    return homi_get_feature(attacker->lease, 0, FEATURE_QUEUES, &value);
+}
+
+/* Create I/O Completion Queue, Create I/O Submission Queue, and both deletions. */
+static int ask_queues(struct attacker *attacker)
+{
+    const struct homi_queue_options options = {.entries = 8};
+    struct homi_queue_pair *pair;
+    int r = homi_queue_pair_new(attacker->lease, &options, &pair);
+
+    if (r == 0)
+        homi_queue_pair_free(pair);
+    return r;
+}
+
+static int (*const asking_kinds[])(struct attacker *) = {ask_identify, ask_log_page, ask_feature, ask_queues};
+#define ASKING_KINDS (sizeof(asking_kinds) / sizeof(asking_kinds[0]))
+
+struct asking {
+    struct attacker *attacker;
+    int (*ask)(struct attacker *);
+};
+
 /* Has homid give commands, whose entries lie in its ring for a moment. */
 static void *keep_asking(void *user)
 {
-    static uint8_t data[HOMI_IDENTIFY_BYTES];
-    struct attacker *attacker = user;
+    const struct asking *asking = user;
 
-    while (!attacker->enough && homi_identify(attacker->lease, 0, CNS_CONTROLLER, 0, data) >= 0)
+    while (!asking->attacker->enough && asking->ask(asking->attacker) >= 0)
         continue;
     return NULL;
 }
@@ -250,17 +294,22 @@ static bool reads_foreign(struct attacker *attacker)
                attacker->space->block_bytes) == 0;
 }
 
-/* Written over homid's own while it gives some: a race, as a tenant without the BAR must run it. */
-static int forge_commands(struct attacker *attacker)
+static bool is_ready(struct attacker *attacker)
 {
-    struct homi_completion done[DEPTH];
-    pthread_t asking;
+    return homi_queue_health(attacker->queue) == 0;
+}
 
-    store_forgeries(attacker);
-    if (pthread_create(&asking, NULL, keep_asking, attacker) != 0)
+/* Written over homid's own while it gives some: a race, as a tenant without the BAR must run it. */
+static int forge_while(struct attacker *attacker, int (*ask)(struct attacker *), uint64_t microseconds)
+{
+    struct asking asking = {attacker, ask};
+    struct homi_completion done[DEPTH];
+    pthread_t thread;
+
+    attacker->enough = false;
+    if (pthread_create(&thread, NULL, keep_asking, &asking) != 0)
         return got("nothing: no thread");
-    for (uint64_t end = microseconds_now() + FORGE_MICROSECONDS;
-         microseconds_now() < end && homi_queue_health(attacker->queue) == 0;)
+    for (uint64_t end = microseconds_now() + microseconds; microseconds_now() < end && is_ready(attacker);)
         overwrite(attacker);
     attacker->enough = true;
     pause_milliseconds(50);
@@ -269,7 +318,20 @@ static int forge_commands(struct attacker *attacker)
     /* At once: homid may be waiting for a command of its own that was lost, and reset the function for it. */
     if (reads_foreign(attacker))
         return got("a forged command attached the victim's namespace");
-    pthread_join(asking, NULL);
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+/* During every command that homid can be made to give. */
+static int forge_commands(struct attacker *attacker)
+{
+    store_forgeries(attacker);
+    for (size_t kind = 0; kind < ASKING_KINDS; kind++) {
+        if (!is_ready(attacker))
+            return got("nothing: the function was lost on the way");
+        if (forge_while(attacker, asking_kinds[kind], FORGE_MICROSECONDS / ASKING_KINDS))
+            return 1;
+    }
     return sees_foreign(attacker) ? got("the victim's namespace is attached") : 0;
 }
 
@@ -294,9 +356,9 @@ static int forge_and_ring(struct attacker *attacker)
 
 /* What the device is to have completed, written by the attacker; homid must notice and take the VF away. */
 static int forge_completions(struct attacker *attacker, uint32_t value, uint16_t queue, uint16_t cid,
-                             bool must_notice)
+                             int (*ask)(struct attacker *))
 {
-    static uint8_t data[HOMI_IDENTIFY_BYTES], page[PAGE];
+    static uint8_t page[PAGE];
 
     for (unsigned phase = 0; phase < 2; phase++) {
         for (size_t at = 0; at < PAGE; at += 16) {
@@ -310,28 +372,47 @@ static int forge_completions(struct attacker *attacker, uint32_t value, uint16_t
                         PAGE) < 0)
                     return 0;
             }
-            if (homi_identify(attacker->lease, 0, CNS_CONTROLLER, 0, data) < 0)
+            if (ask(attacker) < 0)
                 return 0;
         }
     }
-    if (must_notice && !lost_lease(attacker, 5000))
+    if (!lost_lease(attacker, 5000))
         return got("homid believed completions of commands that it never gave");
     return 0;
 }
 
 static int forge_unknown_command(struct attacker *attacker)
 {
-    return forge_completions(attacker, 0, 0, 0xffff, true);
+    return forge_completions(attacker, 0, 0, 0xffff, ask_identify);
 }
 
 static int forge_other_queue(struct attacker *attacker)
 {
-    return forge_completions(attacker, 0, 3, 0x0100, true);
+    return forge_completions(attacker, 0, 3, 0x0100, ask_identify);
 }
 
 static int forge_wild_entries(struct attacker *attacker)
 {
-    return forge_completions(attacker, UINT32_MAX, 0xffff, 0x7f13, true);
+    return forge_completions(attacker, UINT32_MAX, 0xffff, 0x7f13, ask_identify);
+}
+
+/* The answers of commands of every kind; each costs the attacker its function, and it gets another one. */
+static int forge_answers_of_every_command(struct attacker *attacker)
+{
+    for (size_t kind = 0; kind < ASKING_KINDS; kind++) {
+        if (kind > 0) {
+            /* The mapping would keep the function from everybody, this attacker too. */
+            if (attacker->bar)
+                munmap((void *)(uintptr_t)attacker->bar, attacker->bar_bytes);
+            attacker->bar = NULL;
+            homi_close(attacker->homi);
+            attacker->homi = NULL;
+            attacker_attach(attacker);
+        }
+        if (forge_completions(attacker, 0, 0, 0xffff, asking_kinds[kind]))
+            return 1;
+    }
+    return 0;
 }
 
 /* Identify data that never came from the device. Only the attacker itself can be misled by it. */
@@ -383,6 +464,7 @@ const struct attack dma_attacks[] = {
     {"admin-forge-unknown-command", forge_unknown_command, false},
     {"admin-forge-other-queue", forge_other_queue, false},
     {"admin-forge-wild-entries", forge_wild_entries, false},
+    {"admin-forge-every-answer", forge_answers_of_every_command, false},
     {"admin-forge-data", forge_data, false},
     {"admin-read-area", read_admin_area, false},
     {NULL, NULL, false},

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/client.h"
 #include "tests/hostile/hostile.h"
 
 static int make_memory(size_t bytes)
@@ -134,16 +135,23 @@ static int same_memory_twice(struct attacker *attacker)
                : got("the second went with the first");
 }
 
-/* homid's own descriptors handed back to it. */
+/* homid's own descriptors handed back to it, by the call itself: libhomi would not get that far. */
 static int give_back_its_own(struct attacker *attacker)
 {
-    struct homi_memory *memory;
+    char text[256];
     int socket = raw_connect(attacker->setup->socket);
+    struct varlink_message reply;
 
-    if (import(attacker, socket, PAGE, &memory) == 0)
-        return got("a socket is memory now");
+    snprintf(text, sizeof(text),
+             "{\"lease\":\"%s\",\"source\":{\"memfd\":{\"fd\":0,\"offsetBytes\":0,\"lengthBytes\":%u}}}",
+             homi_lease_name(attacker->lease), PAGE);
+    json_object *parameters = json_tokener_parse(text);
+    int r = client_call(attacker->homi, "io.homi.Tenant.RegisterMemory", parameters, &socket, 1, 0, &reply);
+    json_object_put(parameters);
     close(socket);
-    return 0;
+    if (r == 0)
+        varlink_message_clear(&reply);
+    return r == HOMI_REFUSED_MEMORY ? 0 : got("a socket as memory: %s", homi_strerror(r));
 }
 
 const struct attack memory_attacks[] = {

@@ -22,7 +22,8 @@ static void killed_while(struct attacker *attacker, void (*act)(struct attacker 
     pid_t pid = fork();
 
     if (pid == 0) {
-        struct attacker own = {.setup = attacker->setup, .shared = attacker->shared};
+        struct attacker own = {
+            .setup = attacker->setup, .shared = attacker->shared, .tenant = attacker->tenant};
         attacker_connect(&own);
         act(&own);
         for (;;)

@@ -10,6 +10,8 @@
 #include "lib/lease.h"
 #include "tests/hostile/hostile.h"
 
+#define LIST_CALL "{\"method\":\"io.homi.Tenant.ListTenants\"}"
+
 enum { PATIENCE_MILLISECONDS = 20000 };
 
 static void end(const struct attacker *attacker, const char *what, int r)
@@ -45,7 +47,7 @@ static void map_bar(struct attacker *attacker)
 void attacker_attach(struct attacker *attacker)
 {
     const struct homi_attach_options options = {
-        .tenant = attacker->setup->attacker, .mode = HOMI_ATTACH_FRESH, .wait_milliseconds = 10000};
+        .tenant = attacker->tenant, .mode = HOMI_ATTACH_FRESH, .wait_milliseconds = 10000};
     const struct homi_queue_options queue = {.entries = DEPTH};
     uint64_t begin = microseconds_now();
     int r;
@@ -128,4 +130,14 @@ int expect(struct attacker *attacker, const char *method, const char *error, con
     if (r < 0 || (error[0] ? !strstr(said, error) : r > 0))
         return got("%s %s: expected '%s', not '%s' (%s)", method, parameters, error, said, homi_strerror(r));
     return 0;
+}
+
+bool serves(struct attacker *attacker)
+{
+    int socket = raw_connect(attacker->setup->socket);
+    int r = socket < 0 ? socket : raw_call(socket, LIST_CALL, NULL, 0, attacker->reply);
+
+    if (socket >= 0)
+        close(socket);
+    return r == 1;
 }

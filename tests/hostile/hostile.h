@@ -19,9 +19,11 @@
 
 struct setup {
     const char *socket, *admin_socket;
-    const char *attacker, *victim;                                /* tenants */
-    uint32_t attacker_uid, victim_uid;                            /* UINT32_MAX: as whoever started this */
-    uint32_t foreign_namespace;                                   /* the victim's */
+    const char *attacker, *victim;     /* tenants */
+    const char *relayed;               /* the attacker's too; NULL: there is none */
+    const char *relay_socket;          /* the relay's */
+    uint32_t attacker_uid, victim_uid; /* UINT32_MAX: as whoever started this */
+    uint32_t foreign_namespace;        /* the victim's */
     uint32_t connections_per_uid, monitors, regions, queue_pairs; /* what homid allows */
     const char *programs; /* folder of tenant-refusals and proto-abuse */
 };
@@ -41,6 +43,7 @@ struct shared {
 
 struct attacker {
     const struct setup *setup;
+    const char *tenant; /* that it attaches as */
     struct shared *shared;
     struct homi *homi;
     struct homi_lease *lease;
@@ -50,7 +53,7 @@ struct attacker {
     const struct homi_namespace *space;
     const struct homi_region_map *region;
     uint8_t *bytes;         /* the memory */
-    volatile uint32_t *bar; /* all of BAR 0, also where libhomi may only read */
+    volatile uint32_t *bar; /* all of BAR 0, also where libhomi may only read; relayed, the doorbell page */
     uint64_t bar_bytes;
     atomic_bool enough; /* for a thread of the attack */
     char reply[RAW_REPLY_BYTES];
@@ -67,7 +70,7 @@ struct attack {
 };
 
 extern const struct attack memory_attacks[], dma_attacks[], queue_attacks[], protocol_attacks[],
-    process_attacks[];
+    process_attacks[], relay_attacks[];
 
 /* ---- victim.c, observer.c: run until shared->stop; never return ---- */
 
@@ -88,6 +91,8 @@ int got(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int aim(struct attacker *attacker, uint8_t opcode, uint32_t namespace_id, uint64_t iova, uint32_t bytes);
 /* Waits until the attacker's own connection, resp. its controller, is gone. false: not in so many ms. */
 bool lost_lease(struct attacker *attacker, unsigned milliseconds);
+/* Whether somebody who behaves is served. */
+bool serves(struct attacker *attacker);
 /* A call on the attacker's connection; 0 when homid refused with this error ("" : accepted). */
 int expect(struct attacker *attacker, const char *method, const char *error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -22,6 +22,9 @@ static const char usage[] =
     "Usage: hostile [OPTION]...\n"
     "  --socket PATH, --admin-socket PATH  homid's\n"
     "  --attacker NAME, --victim NAME      tenants that may each have a VF\n"
+    "  --relayed NAME                      one of the attacker's that is relayed; without: no attack on the "
+    "relay\n"
+    "  --relay-socket PATH                 the relay's\n"
     "  --attacker-uid N, --victim-uid N    users to be; without: whoever starts this\n"
     "  --foreign-namespace N               the victim's\n"
     "  --connections-per-uid N, --monitors N, --regions N, --queue-pairs N  what homid allows\n"
@@ -36,8 +39,8 @@ static const char usage[] =
  */
 static uint32_t patience = 20;
 
-static const struct attack *const groups[] = {memory_attacks, dma_attacks, queue_attacks, protocol_attacks,
-                                              process_attacks};
+static const struct attack *const groups[] = {memory_attacks,   dma_attacks,     queue_attacks,
+                                              protocol_attacks, process_attacks, relay_attacks};
 
 static struct setup setup = {.attacker = "blue",
                              .victim = "green",
@@ -136,6 +139,11 @@ static const char *judge(int status, const struct sight *before)
     return settles() ? NULL : "something is still held";
 }
 
+static bool on_relay(const struct attack *which)
+{
+    return strncmp(which->name, "relay", 5) == 0;
+}
+
 static const char *attack(const struct attack *which)
 {
     struct sight before = look();
@@ -144,7 +152,8 @@ static const char *attack(const struct attack *which)
     shared->worst_microseconds = shared->slowest_microseconds = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        struct attacker attacker = {.setup = &setup, .shared = shared};
+        struct attacker attacker = {
+            .setup = &setup, .shared = shared, .tenant = on_relay(which) ? setup.relayed : setup.attacker};
         become(setup.attacker_uid);
         alarm(ATTACK_PATIENCES * patience);
         attacker_connect(&attacker);
@@ -162,7 +171,7 @@ static const char *attack(const struct attack *which)
 
 static bool is_wanted(const struct attack *which, const char *only)
 {
-    if (only && strncmp(which->name, only, strlen(only)) != 0)
+    if ((only && strncmp(which->name, only, strlen(only)) != 0) || (on_relay(which) && !setup.relayed))
         return false;
     /* Attacks of one user on another need two users. */
     return !which->needs_user || (setup.attacker_uid != UINT32_MAX && setup.attacker_uid != 0);
@@ -227,6 +236,8 @@ int main(int argc, char **argv)
         {"admin-socket", OPTION_TEXT, &setup.admin_socket, 0, 0, NULL},
         {"attacker", OPTION_TEXT, &setup.attacker, 0, 0, NULL},
         {"victim", OPTION_TEXT, &setup.victim, 0, 0, NULL},
+        {"relayed", OPTION_TEXT, &setup.relayed, 0, 0, NULL},
+        {"relay-socket", OPTION_TEXT, &setup.relay_socket, 0, 0, NULL},
         {"attacker-uid", OPTION_U32, &setup.attacker_uid, 0, 0, NULL},
         {"victim-uid", OPTION_U32, &setup.victim_uid, 0, 0, NULL},
         {"foreign-namespace", OPTION_U32, &setup.foreign_namespace, 1, 0, NULL},

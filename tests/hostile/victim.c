@@ -8,7 +8,11 @@
 
 #include "tests/hostile/hostile.h"
 
-enum { BLOCKS = 16, BYTES = 64 << 10 };
+enum {
+    BLOCKS = 16,
+    BYTES = 64 << 10,
+    AWAY_BYTES = 16 << 20, /* so that what it uses lies at addresses that are none on the attacker's VF */
+};
 
 uint64_t microseconds_now(void)
 {
@@ -74,7 +78,7 @@ static void work(struct shared *shared, struct homi_queue_pair *pair, const stru
 {
     struct homi_queue *queue = homi_queue_pair_queue(pair);
     const struct homi_region_map *region = homi_memory_region(memory);
-    uint8_t *data = homi_memory_address(memory);
+    uint8_t *data = (uint8_t *)homi_memory_address(memory) + AWAY_BYTES;
 
     for (uint64_t round = 1; !shared->stop; round++) {
         uint64_t begin = microseconds_now();
@@ -113,7 +117,7 @@ void victim_run(const struct setup *setup, struct shared *shared)
     if (r == 0)
         r = homi_attach(homi, &options, &lease);
     if (r == 0)
-        r = homi_memory_new(lease, BYTES, 0, &memory);
+        r = homi_memory_new(lease, AWAY_BYTES + BYTES, 0, &memory);
     if (r == 0)
         r = homi_queue_pair_new(lease, &queue, &pair);
     if (r != 0)
@@ -124,7 +128,7 @@ void victim_run(const struct setup *setup, struct shared *shared)
     snprintf(shared->victim_lease, sizeof(shared->victim_lease), "%s", homi_lease_name(lease));
     snprintf(shared->victim_function, sizeof(shared->victim_function), "%s",
              homi_lease_function(lease, 0)->name);
-    shared->victim_iova = homi_memory_region(memory)->iova;
+    shared->victim_iova = homi_memory_region(memory)->iova + AWAY_BYTES;
     shared->victim_pair = homi_queue_pair_id(pair);
     shared->victim_ready = true;
     work(shared, pair, space, memory);
