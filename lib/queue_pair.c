@@ -2,17 +2,23 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/lease.h"
 #include "lib/members.h"
 #include "lib/page_pool.h"
+#include "lib/queue_pair.h"
 
 #define ENTRIES_DEFAULT 256
 
 /* How long a wait goes without a look at the controller, which raises no interrupt when it dies. */
 #define HEALTH_MILLISECONDS 1000
+
+struct layout {
+    size_t cq_offset, lists_offset, bytes;
+};
 
 struct homi_queue_pair {
     struct homi_queue queue; /* first: it is aligned to a cache line */
@@ -23,10 +29,10 @@ struct homi_queue_pair {
     uint64_t *cookies;
     int event_fd; /* -1: polled */
     uint16_t id;  /* 0: homid has not created it */
-};
-
-struct layout {
-    size_t cq_offset, lists_offset, bytes;
+    bool gone;    /* a reset took it */
+    struct homi_queue_options options;
+    uint32_t entries;
+    struct layout layout;
 };
 
 static struct layout lay_out(const struct homi_function_info *info, const struct homi_queue_options *options,
@@ -91,6 +97,9 @@ static int read_created(struct homi_queue_pair *pair, struct varlink_message *re
         (interrupt && member_int(reply->parameters, "eventFd", 0, 0, &index) < 0))
         return client_breach(pair->lease->homi);
     pair->id = (uint16_t)id;
+    if (pair->event_fd >= 0)
+        close(pair->event_fd);
+    pair->event_fd = -1;
     if (interrupt)
         pair->event_fd = varlink_message_take_fd(reply, (unsigned)index);
     setup->id = pair->id;
@@ -102,29 +111,37 @@ static int read_created(struct homi_queue_pair *pair, struct varlink_message *re
     return 0;
 }
 
-static json_object *creation_request(struct homi_queue_pair *pair, const struct layout *layout,
-                                     uint32_t entries, bool interrupt)
+static json_object *creation_request(const struct homi_queue_pair *pair)
 {
     json_object *parameters = lease_request(pair->lease);
 
     if (!parameters)
         return NULL;
     if (member_add_string(parameters, "virtualFunction", pair->function->info.name) &&
-        member_add_int(parameters, "entries", entries) &&
+        member_add_int(parameters, "entries", pair->entries) &&
         member_add_int(parameters, "region", pair->pages.region) &&
         member_add_int(parameters, "submissionOffsetBytes", (int64_t)pair->pages.offset) &&
         member_add_int(parameters, "completionOffsetBytes",
-                       (int64_t)(pair->pages.offset + layout->cq_offset)) &&
-        (!interrupt || member_add_bool(parameters, "interrupt", true)))
+                       (int64_t)(pair->pages.offset + pair->layout.cq_offset)) &&
+        (!pair->options.interrupt || member_add_bool(parameters, "interrupt", true)))
         return parameters;
     json_object_put(parameters);
     return NULL;
 }
 
-/* Has homid create the queues in the pair's pages, and makes the data path's queue of them. */
-static int create(struct homi_queue_pair *pair, const struct homi_queue_options *options, uint32_t entries,
-                  const struct layout *layout)
+/* Another one of that id is no more, though nobody was told: its function was reset. */
+static void supersede(struct homi_queue_pair *pair)
 {
+    for (struct homi_queue_pair *other = pair->lease->pairs; other; other = other->next)
+        if (other != pair && other->function == pair->function && other->id == pair->id)
+            other->gone = true;
+}
+
+/* Has homid create the queues in the pair's pages, and makes the data path's queue of them. */
+static int create(struct homi_queue_pair *pair)
+{
+    const struct homi_queue_options *options = &pair->options;
+    const struct layout *layout = &pair->layout;
     const struct homi_function_info *info = &pair->function->info;
     struct homi_queue_setup setup = {
         .sq = pair->pages.address,
@@ -132,11 +149,11 @@ static int create(struct homi_queue_pair *pair, const struct homi_queue_options 
         .cookies = pair->cookies,
         .lists = options->lists ? pair->pages.address + layout->lists_offset : NULL,
         .lists_iova = options->lists ? pair->pages.iova + layout->lists_offset : 0,
-        .entries = entries,
+        .entries = pair->entries,
         .page_bytes = info->page_bytes,
         .max_transfer_bytes = info->max_transfer_bytes,
     };
-    json_object *parameters = creation_request(pair, layout, entries, options->interrupt);
+    json_object *parameters = creation_request(pair);
     struct varlink_message reply;
     int r;
 
@@ -149,7 +166,11 @@ static int create(struct homi_queue_pair *pair, const struct homi_queue_options 
         return r;
     r = read_created(pair, &reply, options->interrupt, &setup);
     varlink_message_clear(&reply);
-    return r < 0 ? r : homi_queue_init(&pair->queue, &setup);
+    if (r < 0)
+        return r;
+    supersede(pair);
+    pair->gone = false;
+    return homi_queue_init(&pair->queue, &setup);
 }
 
 static struct homi_queue_pair *new_pair(struct homi_lease *lease, size_t function)
@@ -174,7 +195,6 @@ int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_option
     static const struct homi_queue_options defaults;
     const struct homi_function_info *info;
     struct homi_queue_pair *pair;
-    struct layout layout;
     uint32_t entries;
     int r;
 
@@ -189,17 +209,25 @@ int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_option
     pair = new_pair(lease, options->function);
     if (!pair)
         return -ENOMEM;
-    layout = lay_out(info, options, entries);
+    pair->options = *options;
+    pair->entries = entries;
+    pair->layout = lay_out(info, options, entries);
     pair->cookies = calloc((size_t)entries + 1, sizeof(*pair->cookies));
-    r = pair->cookies ? page_pool_get(lease, layout.bytes, &pair->pages) : -ENOMEM;
+    r = pair->cookies ? page_pool_get(lease, pair->layout.bytes, &pair->pages) : -ENOMEM;
     if (r == 0)
-        r = create(pair, options, entries, &layout);
+        r = create(pair);
     if (r != 0) {
         homi_queue_pair_free(pair);
         return r;
     }
     *ret_pair = pair;
     return 0;
+}
+
+/* Whether the controller has nothing of it any more. */
+static bool deleted(int r)
+{
+    return r == 0 || r == HOMI_REFUSED_UNKNOWN_QUEUE_PAIR || r == HOMI_REFUSED_FUNCTION_RESET;
 }
 
 static void delete_on_device(struct homi_queue_pair *pair)
@@ -211,7 +239,7 @@ static void delete_on_device(struct homi_queue_pair *pair)
     parameters = lease_request(pair->lease);
     if (parameters && member_add_string(parameters, "virtualFunction", pair->function->info.name) &&
         member_add_int(parameters, "queuePair", pair->id) &&
-        client_command(pair->lease->homi, "io.homi.Tenant.DeleteQueuePair", parameters) == 0)
+        deleted(client_command(pair->lease->homi, "io.homi.Tenant.DeleteQueuePair", parameters)))
         page_pool_put(&pair->pages);
     json_object_put(parameters);
     /* Where homid did not confirm, the controller may still write there: the pages stay out of use. */
@@ -226,7 +254,7 @@ void homi_queue_pair_free(struct homi_queue_pair *pair)
             *link = pair->next;
             break;
         }
-    if (pair->id != 0)
+    if (pair->id != 0 && !pair->gone)
         delete_on_device(pair);
     else
         page_pool_put(&pair->pages);
@@ -234,6 +262,27 @@ void homi_queue_pair_free(struct homi_queue_pair *pair)
         close(pair->event_fd);
     free(pair->cookies);
     free(pair);
+}
+
+struct homi_queue_pair *queue_pair_next(const struct homi_queue_pair *pair)
+{
+    return pair->next;
+}
+
+bool queue_pair_is(const struct homi_queue_pair *pair, const char *function, int64_t id)
+{
+    return !pair->gone && pair->id == id && strcmp(pair->function->info.name, function) == 0;
+}
+
+int queue_pair_renew(struct homi_queue_pair *pair, queue_pair_lost lost, void *user)
+{
+    uint64_t cookie;
+
+    pair->gone = true;
+    while (homi_queue_abandon(&pair->queue, &cookie, 1) != 0)
+        if (lost)
+            lost(user, pair, cookie);
+    return create(pair);
 }
 
 struct homi_queue *homi_queue_pair_queue(struct homi_queue_pair *pair)

@@ -57,6 +57,8 @@ static const struct refusal refusals[] = {
     {HOMI_REFUSED_LEASE_KIND, TENANT "LeaseKindMismatch", "the lease is not for queue pairs from homid"},
     {HOMI_REFUSED_LEASE_ONLY, TENANT "LeaseOnly",
      "the socket is that of a lease, which is not what was asked for"},
+    {HOMI_REFUSED_FUNCTION_RESET, TENANT "FunctionReset",
+     "the virtual function was reset; homi_recover() waits until it is usable again"},
     {HOMI_REFUSED_SYSTEM, TENANT "SystemError", "the machine failed under homid"},
 };
 

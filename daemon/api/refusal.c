@@ -37,6 +37,7 @@ static const struct row {
     {CORE_REFUSED_DEVICE_UNAVAILABLE, "DeviceUnavailable", {{"device", NAME}, {"reason", TEXT}}},
     {CORE_REFUSED_GROUP_NOT_VIABLE, "GroupNotViable", {{"virtualFunction", NAME}, {"group", VALUE}}},
     {CORE_REFUSED_FUNCTION_FAILED, "FunctionFailed", {{"virtualFunction", NAME}, {"reason", TEXT}}},
+    {CORE_REFUSED_FUNCTION_RESET, "FunctionReset", {{"virtualFunction", NAME}, {"reason", TEXT}}},
     {CORE_REFUSED_NO_QUEUE_PAIR_FREE, "NoQueuePairFree", {{"virtualFunction", NAME}, {"limit", LIMIT}}},
     {CORE_REFUSED_NO_INTERRUPT_FREE, "NoInterruptFree", {{"virtualFunction", NAME}, {"limit", LIMIT}}},
     {CORE_REFUSED_DEPTH, "DepthOutOfRange", {{"entries", VALUE}, {"minimum", MINIMUM}, {"maximum", LIMIT}}},

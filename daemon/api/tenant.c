@@ -387,6 +387,38 @@ static int delete_queue_pair(struct varlink_connection *connection, struct varli
     return r < 0 ? r : 0;
 }
 
+/* ---- after a reset ---- */
+
+static void recover_done(void *user, const struct core_error *error, const struct core_pair_name *pairs,
+                         size_t count)
+{
+    struct api_call *call = user;
+    if (error->code) {
+        api_call_refuse(call, error);
+        return;
+    }
+    json_object *parameters = json_object_new_object(), *array = json_object_new_array();
+    for (size_t i = 0; i < count; i++) {
+        json_object *entry = json_object_new_object();
+        value_put_text(entry, "virtualFunction", pairs[i].function);
+        value_put_integer(entry, "queuePair", pairs[i].id);
+        value_append(array, entry);
+    }
+    value_put(parameters, "queuePairs", array);
+    api_call_reply(call, parameters, NULL, 0);
+}
+
+static int recover(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    struct api_call *call;
+    int r = api_call_begin(session, METHOD("Recover"), message->parameters, &call);
+    if (r > 0)
+        core_recover(session->client, value_text(message->parameters, "lease"), recover_done, call);
+    return r < 0 ? r : 0;
+}
+
 /* ---- the few admin commands ---- */
 
 static void data_done(struct api_call *call, const struct core_error *error, const uint8_t *data,
@@ -494,6 +526,7 @@ const struct varlink_method_entry tenant_methods[] = {
     {.name = "UnregisterMemory", .handler = unregister_memory},
     {.name = "CreateQueuePair", .handler = create_queue_pair},
     {.name = "DeleteQueuePair", .handler = delete_queue_pair},
+    {.name = "Recover", .handler = recover},
     {.name = "Identify", .handler = identify},
     {.name = "GetLogPage", .handler = get_log_page},
     {.name = "GetFeature", .handler = get_feature},

@@ -133,6 +133,7 @@ static const char *refusal_text(int code)
         [CORE_REFUSED_UNKNOWN_NAMESPACE] = "unknown namespace",
         [CORE_REFUSED_UNKNOWN_KEEPER] = "no such process or unit",
         [CORE_REFUSED_LEASE_ONLY] = "the socket is for another lease, or for less",
+        [CORE_REFUSED_FUNCTION_RESET] = "function reset",
     };
 
     return texts[code];
@@ -298,6 +299,29 @@ static void deliver_attach(struct call *call)
     call->done.attach(call->user, &call->error, &grant);
 }
 
+static void deliver_recover(struct call *call)
+{
+    struct holder *holder =
+        call->error.code ? NULL : holder_find(call->client, call->result.lease, &call->error);
+    struct core_pair_name *pairs = NULL;
+    const struct queue_pair *pair;
+    size_t count = 0;
+
+    if (holder) {
+        pairs = calloc(holder->pair_count + 1, sizeof(*pairs));
+        if (!pairs)
+            call->error = error_no_memory;
+    }
+    if (pairs) {
+        LIST_FOREACH (pair, &holder->pairs, holder_link) {
+            if (pair->live && !pair->deleting)
+                pairs[count++] = (struct core_pair_name){pair->function->name, pair->id};
+        }
+    }
+    call->done.recover(call->user, &call->error, pairs, count);
+    free(pairs);
+}
+
 static void deliver(struct call *call)
 {
     const struct core_error *error = &call->error;
@@ -312,6 +336,7 @@ static void deliver(struct call *call)
     case CALL_DATA:
         call->done.data(call->user, error, call->result.data.bytes, call->result.data.value);
         break;
+    case CALL_RECOVER: deliver_recover(call); break;
     }
 }
 

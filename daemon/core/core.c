@@ -211,6 +211,7 @@ static void empty_tree(void **root)
 void core_free(struct core *core)
 {
     struct core_client *client;
+    struct holder *holder;
     struct lease *lease;
     struct waiter *waiter;
 
@@ -224,8 +225,12 @@ void core_free(struct core *core)
     while ((lease = TAILQ_FIRST(&core->leases)))
         lease_free(lease);
     calls_free(core);
-    while ((client = LIST_FIRST(&core->clients)))
+    while ((client = LIST_FIRST(&core->clients))) {
+        /* Those whose lease was revoked are the client's alone. */
+        while ((holder = TAILQ_FIRST(&client->holders)))
+            holder_free(holder);
         client_free(client);
+    }
     for (size_t i = 0; core->devices && i < core->config->device_count; i++)
         free(core->devices[i].functions);
     empty_tree(&core->devices_by_name);

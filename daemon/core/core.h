@@ -63,6 +63,7 @@ enum core_refusal {
     CORE_REFUSED_USER_NOT_PERMITTED,       /* name: tenant, value: uid, or -1 when several could be meant */
     CORE_REFUSED_UNKNOWN_KEEPER,           /* name: the process or unit */
     CORE_REFUSED_LEASE_ONLY,               /* name: lease */
+    CORE_REFUSED_FUNCTION_RESET,           /* name: function, text: reason */
 };
 
 enum core_quota {
@@ -301,6 +302,13 @@ typedef void (*core_region_done)(void *user, const struct core_error *error, uin
 /* queue: NULL when error says that there is none */
 typedef void (*core_queue_done)(void *user, const struct core_error *error,
                                 const struct core_queue_grant *queue);
+/* The caller's queue pairs that are there. */
+struct core_pair_name {
+    const char *function;
+    uint16_t id;
+};
+typedef void (*core_recover_done)(void *user, const struct core_error *error,
+                                  const struct core_pair_name *pairs, size_t count);
 typedef void (*core_data_done)(void *user, const struct core_error *error, const uint8_t *data,
                                uint32_t value);
 
@@ -317,6 +325,11 @@ void core_create_queue_pair(struct core_client *client, const struct core_queue_
                             core_queue_done done, void *user);
 void core_delete_queue_pair(struct core_client *client, const char *lease, const char *function, int64_t id,
                             core_done done, void *user);
+/*
+ * Waits until every function of the lease is usable again after a reset of its device; at once when it is.
+ * Memory is mapped as it was; queue pairs on a function that was reset are no more.
+ */
+void core_recover(struct core_client *client, const char *lease, core_recover_done done, void *user);
 void core_identify(struct core_client *client, const char *lease, const char *function, int64_t cns,
                    int64_t namespace_id, core_data_done done, void *user);
 void core_get_log_page(struct core_client *client, const char *lease, const char *function, int64_t page,

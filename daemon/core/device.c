@@ -140,15 +140,29 @@ static void tell(struct device *device)
                &(struct core_event){.kind = CORE_EVENT_DEVICE_STATE, .device = device->name, .text = text});
 }
 
+/* What a reset left to its lease is not left there when the device cannot be provisioned again. */
+static void end_suspended(struct device *device)
+{
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        struct function *function = &device->functions[i];
+        if (function->suspended && function->lease)
+            lease_revoke(function->lease, function, device->reason, false);
+    }
+}
+
 static void set_phase(struct device *device, enum device_phase phase)
 {
     if (phase == DP_PROBING) {
         device->reason[0] = '\0';
         device->rounds = 0;
     }
+    if (phase != DP_CLEARING && phase != DP_PROBING && phase != DP_LISTING)
+        device->fresh = false;
     device->phase = phase;
     device->brought_up |= phase == DP_READY || phase == DP_QUARANTINED;
     tell(device);
+    if (phase == DP_QUARANTINED || phase == DP_ABSENT)
+        end_suspended(device);
     device_wake(device);
     core_serve(device->core);
     for (unsigned i = 0; device_open_for_online(device) && i < device->config->functions; i++)
@@ -174,61 +188,6 @@ void device_stuck(struct device *device, const char *reason)
         if (function->state <= FS_ONLINE && !function->stepping)
             function_quarantine(function, reason);
     }
-}
-
-/* ---- plan ---- */
-
-/* Whether `each` resources for every VF can be had; says why not. */
-static bool fits(const struct device *device, const char *what, const struct hw_resources *has, uint32_t each,
-                 char *reason)
-{
-    unsigned functions = device->config->functions;
-
-    if (each > has->per_function) {
-        snprintf(reason, HW_REASON_BYTES,
-                 "%u %s resources are needed on each VF, the device gives at most %u", each, what,
-                 has->per_function);
-        return false;
-    }
-    if ((uint64_t)each * functions > has->total) {
-        snprintf(reason, HW_REASON_BYTES,
-                 "%u VFs with %u %s resources each need %u, the device has %u to assign", functions, each,
-                 what, each * functions, has->total);
-        return false;
-    }
-    return true;
-}
-
-/* What each VF gets: an admin queue and its interrupt come on top of what is configured. */
-static bool plan(struct device *device, char *reason)
-{
-    const struct core_device_config *config = device->config;
-    const struct hw_device_info *info = &device->info;
-    uint32_t queues = config->queue_pairs + 1, interrupts = config->interrupts + 1;
-
-    if (config->functions > info->functions_total) {
-        snprintf(reason, HW_REASON_BYTES, "%u VFs are configured, the device has %u", config->functions,
-                 info->functions_total);
-        return false;
-    }
-    if (!info->virtualization_management || config->functions == 0)
-        return true;
-    if (!config->interrupts) {
-        uint32_t share = info->interrupts.total / config->functions;
-        interrupts = queues;
-        if (interrupts > info->interrupts.per_function)
-            interrupts = info->interrupts.per_function;
-        if (interrupts > share)
-            interrupts = share;
-        if (interrupts == 0)
-            interrupts = 1;
-    }
-    if (!fits(device, "queue", &info->queues, queues < 2 ? 2 : queues, reason) ||
-        !fits(device, "interrupt", &info->interrupts, interrupts, reason))
-        return false;
-    device->queues = (uint16_t)(queues < 2 ? 2 : queues);
-    device->interrupts = (uint16_t)interrupts;
-    return true;
 }
 
 /* ---- probe ---- */
@@ -290,6 +249,40 @@ static void learn(struct device *device, const struct hw_device_info *info)
         keep_space(device, &info->namespaces[i]);
 }
 
+static bool any_suspended(const struct device *device)
+{
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        if (device->functions[i].suspended)
+            return true;
+    }
+    return false;
+}
+
+static void lose_function(struct function *function, const char *reason, bool reset)
+{
+    if (reset && function_suspends(function))
+        function_suspend(function, reason);
+    else
+        function_lose(function, reason);
+}
+
+/* Functions of it have been lost. */
+static void was_lost(struct device *device, const char *reason, bool reset)
+{
+    copy_text(device->reason, sizeof(device->reason), reason);
+    device->info.functions_enabled = 0;
+    device->fresh = reset;
+    if (!device->core->stopping)
+        set_phase(device, DP_CLEARING);
+}
+
+static void lose(struct device *device, const char *reason, bool reset)
+{
+    for (unsigned i = 0; i < device->config->functions; i++)
+        lose_function(&device->functions[i], reason, reset);
+    was_lost(device, reason, reset);
+}
+
 static void probed(struct device *device, const struct hw_result *result)
 {
     char reason[HW_REASON_BYTES];
@@ -309,7 +302,11 @@ static void probed(struct device *device, const struct hw_result *result)
         return;
     }
     learn(device, result->device_info);
-    if (!plan(device, reason)) {
+    if (device->info.functions_enabled == 0 && any_suspended(device)) {
+        lose(device, "the device was reset, and its VFs are gone", false);
+        return;
+    }
+    if (!device_plan(device, reason)) {
         quarantine(device, reason);
         return;
     }
@@ -410,6 +407,8 @@ static bool any_handle(const struct device *device)
         const struct function *function = &device->functions[i];
         if (function->handle || function->held || function->state == FS_ADOPTING)
             return true;
+        if (function->on_loan && device->info.functions_enabled)
+            return true;
     }
     return false;
 }
@@ -436,6 +435,22 @@ static void give_up_provisioning(struct device *device)
     }
 }
 
+/* Functions that are offline though nobody took them there were reset; true: some were. */
+static bool notice_reset(struct device *device, const struct hw_result *result)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        if (!function_went_offline(&device->functions[i], secondary_of(result, i)))
+            continue;
+        lose_function(&device->functions[i], "the device was reset", true);
+        any = true;
+    }
+    if (any)
+        was_lost(device, "the device was reset", true);
+    return any;
+}
+
 static void listed(struct device *device, const struct hw_result *result)
 {
     char reason[HW_REASON_BYTES];
@@ -450,11 +465,13 @@ static void listed(struct device *device, const struct hw_result *result)
         quarantine(device, "out of memory");
         return;
     }
+    if (notice_reset(device, result))
+        return;
     for (unsigned i = 0; i < device->config->functions; i++) {
         const struct hw_secondary *secondary = secondary_of(result, i);
         if (secondary)
             function_classify(&device->functions[i], secondary);
-        else if (device->functions[i].state == FS_ABSENT)
+        else if (device->functions[i].state <= FS_SUSPENDED)
             function_quarantine(&device->functions[i], "the device lists no secondary controller for it");
     }
     if (++device->rounds > PROVISION_ROUNDS_MAX)
@@ -585,10 +602,30 @@ static void stop_advance(struct device *device)
 
 /* ---- advance ---- */
 
-/* One that came out of quarantine after the secondary controllers were listed has not been looked at. */
-static bool any_absent(const struct device *device)
+/* Whether nothing is under way any more on what was lost. A loan that is not given back holds nobody up. */
+static bool all_quiet(const struct device *device)
 {
-    return device->in_state[FS_ABSENT] > 0;
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        const struct function *function = &device->functions[i];
+        bool stays = function_waits(function) || (function->state == FS_QUARANTINED && function->on_loan);
+        bool concerned = function->lost || function->again || function->state == FS_SUSPENDED;
+        if (concerned && !function_quiet(function) && !(device->present && stays))
+            return false;
+    }
+    return true;
+}
+
+/* One that came out of quarantine, or turned out to have been reset, after the secondary controllers were
+ * listed has not been looked at. */
+static bool any_unseen(const struct device *device)
+{
+    if (device->in_state[FS_ABSENT])
+        return true;
+    for (unsigned i = 0; device->in_state[FS_SUSPENDED] && i < device->config->functions; i++) {
+        if (function_quiet(&device->functions[i]))
+            return true;
+    }
+    return false;
 }
 
 static bool all_settled(const struct device *device)
@@ -624,7 +661,7 @@ static void phase_advance(struct device *device)
 {
     switch (device->phase) {
     case DP_CLEARING:
-        if (all_absent(device))
+        if (all_quiet(device))
             set_phase(device, device->present ? DP_PROBING : DP_ABSENT);
         break;
     case DP_PROBING: start_probe(device); break;
@@ -639,13 +676,13 @@ static void phase_advance(struct device *device)
                       device->info.functions_enabled == device->config->functions ? DP_LISTING : DP_COUNTING);
         break;
     case DP_COUNTING: set_count(device); break;
+    case DP_READY:
     case DP_BRINGING:
-        if (any_absent(device))
+        if (any_unseen(device))
             set_phase(device, DP_PROBING);
-        else if (all_settled(device))
+        else if (device->phase == DP_BRINGING && all_settled(device))
             set_phase(device, DP_READY);
         break;
-    case DP_READY:
     case DP_QUARANTINED:
     case DP_ABSENT:
     case DP_STOPPED: break;
@@ -655,6 +692,28 @@ static void phase_advance(struct device *device)
 bool device_may_look(const struct device *device)
 {
     return device->present && (device_settled(device) || device->phase == DP_BRINGING);
+}
+
+static void judge_done(void *user, const struct hw_result *result)
+{
+    struct device *device = user;
+    struct core *core = device->core;
+
+    core_enter(core);
+    device_turn_over(device);
+    if (!result->error) {
+        notice_reset(device, result);
+        for (unsigned i = 0; i < device->config->functions; i++)
+            function_judge(&device->functions[i]);
+    }
+    core_leave(core);
+}
+
+static void start_judging(struct device *device)
+{
+    device->judging = false;
+    device->busy = true;
+    device->core->backend->list_secondaries(device->handle, judge_done, device);
 }
 
 static void device_advance(struct device *device)
@@ -667,6 +726,8 @@ static void device_advance(struct device *device)
         return;
     if (device->core->stopping)
         stop_advance(device);
+    else if (device->judging && device_open_for_online(device))
+        start_judging(device);
     else if (device->refresh && device_may_look(device))
         start_probe(device);
     else
@@ -688,16 +749,6 @@ void device_reconcile(struct device *device)
     }
 }
 
-static void lose(struct device *device, const char *reason)
-{
-    for (unsigned i = 0; i < device->config->functions; i++)
-        function_lose(&device->functions[i], reason);
-    copy_text(device->reason, sizeof(device->reason), reason);
-    device->info.functions_enabled = 0;
-    if (!device->core->stopping)
-        set_phase(device, DP_CLEARING);
-}
-
 void core_device_event(void *user, struct hw_device *handle, enum hw_event event, const char *text)
 {
     struct device *device = user;
@@ -710,9 +761,13 @@ void core_device_event(void *user, struct hw_device *handle, enum hw_event event
     switch (event) {
     case HW_DEVICE_GONE:
         device->present = false;
-        lose(device, text ? text : "the device is gone");
+        lose(device, text ? text : "the device is gone", false);
         break;
-    case HW_DEVICE_RESET: lose(device, text ? text : "the device was reset"); break;
+    case HW_DEVICE_RESET:
+        /* It may have been noticed before it is told; then that is no other one. */
+        if (!device->fresh)
+            lose(device, text ? text : "the device was reset", true);
+        break;
     case HW_DEVICE_BACK:
         if (!device->present || device->phase == DP_ABSENT) {
             device->present = true;
@@ -728,29 +783,6 @@ void core_device_event(void *user, struct hw_device *handle, enum hw_event event
         event_tell(core, &(struct core_event){
                              .kind = CORE_EVENT_FAULT, .device = device->name, .text = text ? text : ""});
         break;
-    }
-    core_leave(core);
-}
-
-void core_function_event(void *user, struct hw_function *handle, enum hw_event event, const char *text)
-{
-    struct function *function = user;
-    struct core *core = function->device->core;
-
-    (void)handle;
-    core_enter(core);
-    switch (event) {
-    case HW_FUNCTION_FAILED: function_fault(function, text ? text : "the controller failed"); break;
-    case HW_FUNCTION_WANTED:
-        function_fault(function, text ? text : "the kernel wants the function back");
-        break;
-    case HW_NAMESPACE_CHANGED:
-        event_function(function, function->lease ? CORE_EVENT_NAMESPACE_CHANGED : CORE_EVENT_FAULT,
-                       text ? text : "a namespace changed");
-        function->device->refresh = true;
-        device_wake(function->device);
-        break;
-    default: event_function(function, CORE_EVENT_FAULT, text ? text : ""); break;
     }
     core_leave(core);
 }

@@ -35,6 +35,7 @@ void function_init(struct function *function, struct device *device, unsigned in
     device->in_state[function->state]++;
     function->work.run = work_run;
     function->retry.fire = retry_fire;
+    function->doubt.fire = doubt_fire;
     function->iommu_group = -1;
     function->record = RECORD_NONE;
     snprintf(function->name, sizeof(function->name), "%.*s/vf%u", CORE_NAME_BYTES - 16, device->name, index);
@@ -60,6 +61,7 @@ static bool opened_and_idle(enum function_state state)
 {
     switch (state) {
     case FS_EXAMINING:
+    case FS_RENEWING:
     case FS_INSPECTING:
     case FS_READY:
     case FS_ATTACHING:
@@ -73,7 +75,7 @@ static bool opened_and_idle(enum function_state state)
 
 static bool unopened(enum function_state state)
 {
-    return (state >= FS_STALE && state <= FS_BOUND) || state == FS_REOPENING || state == FS_QUARANTINED;
+    return (state >= FS_SUSPENDED && state <= FS_BOUND) || state == FS_REOPENING || state == FS_QUARANTINED;
 }
 
 const char *function_shown(const struct function *function, enum function_state state)
@@ -219,14 +221,16 @@ static void enter(struct function *function, enum function_state next)
         function_loan_over(function);
         function->verdict = (struct hw_verdict){0};
         function->lost = function->bound = function->rejected = function->release = function->drop = false;
+        function->suspended = function->again = false;
         timer_disarm(core, &function->retry);
         work_wake(core, &core->stop);
         restored(function);
         break;
-    case FS_ATTACHING: restored(function); break;
+    case FS_ATTACHING:
+    case FS_SUSPENDED: restored(function); break;
     case FS_DETACHING: function->detach_tried = true; break;
     case FS_LENT:
-    case FS_LEASED: function->failures = 0; /* fall through */
+    case FS_LEASED: function->suspended = false; function->failures = 0; /* fall through */
     case FS_READY:
         function->rounds = 0;
         function->reason[0] = '\0';
@@ -248,8 +252,8 @@ static void enter(struct function *function, enum function_state next)
  */
 static bool drained(const struct function *function)
 {
-    return function->pending == 0 &&
-           (function->failed || (function->pair_count == 0 && function->mapping_count == 0));
+    return function->pending == 0 && (function->failed || function->suspended ||
+                                      (function->pair_count == 0 && function->mapping_count == 0));
 }
 
 /* Where the function has to go instead of on. */
@@ -258,6 +262,14 @@ static enum function_state redirect(struct function *function)
     enum function_state state = function->state;
     bool stopping = function->device->core->stopping;
 
+    if (function->again) {
+        function->again = false;
+        return FS_SUSPENDED;
+    }
+    if (state == FS_SUSPENDED)
+        function_forget_pairs(function);
+    if (state == FS_ONLINE && function->suspended && !function->release)
+        return FS_RENEWING;
     if (opened_and_idle(state)) {
         /* One that was released while it was being opened had no handle to drop then. */
         if ((stopping && !function->lease) || function->lost || function->release)
@@ -272,7 +284,7 @@ static enum function_state redirect(struct function *function)
     if ((state == FS_LENDING || state == FS_LENT) && (function->release || function->lost))
         return FS_WITHDRAWING;
     /* A loan that could not be taken back stays where it is until somebody acts, also when homid stops. */
-    if (state == FS_QUARANTINED && function->on_loan && !function->lost)
+    if (state == FS_QUARANTINED && function->on_loan && !(function->lost && !function->device->present))
         return stopping ? FS_ABSENT : state;
     if (unopened(state)) {
         if (function->lost && !function->release)
@@ -289,8 +301,12 @@ static enum function_state redirect(struct function *function)
 
 static bool may_start(const struct function *function)
 {
+    /* Nothing more is asked of a controller that may have been reset. */
+    if (function->suspect && !function->drop)
+        return false;
     switch (function->state) {
     case FS_PROVISIONED:
+    case FS_RENEWING:
     case FS_ONLINE: return device_open_for_online(function->device);
     case FS_BOUND:
     case FS_WITHDRAWING:
@@ -322,45 +338,63 @@ static void busy_again(struct function *function)
         function_quarantine(function, "a process still holds the function from before");
 }
 
-static void failed(struct function *function, const struct step *step, const struct hw_result *result)
+static void quarantined_by(struct function *function, const struct step *step, const struct hw_result *result,
+                           const char *reason)
+{
+    bool reopening = step->start == function_steps[FS_REOPENING].start;
+
+    if (function->lost)
+        return;
+    if (result->error == -EBUSY && reopening) {
+        busy_again(function);
+        return;
+    }
+    /* It was free, so that the next attempt may begin with provisioning it. */
+    if (reopening && result->error != -ETIMEDOUT)
+        function->held = false;
+    function_quarantine(function, reason);
+    if (step->turn && result->error == -ETIMEDOUT)
+        device_stuck(function->device, reason);
+}
+
+static void waits(struct function *function, const struct hw_result *result, const char *reason)
 {
     struct device *device = function->device;
+
+    if (function->lost && !device->present)
+        return;
+    if (result->error == -EBUSY && !device->core->stopping) {
+        copy_text(function->reason, sizeof(function->reason), result->reason);
+        retry_later(function);
+        return;
+    }
+    function->held = result->error == -EBUSY; /* unbinding it would hang */
+    function_quarantine(function, reason);
+    if (result->error == -ETIMEDOUT)
+        device_stuck(device, reason);
+}
+
+static void failed(struct function *function, const struct step *step, const struct hw_result *result)
+{
     char reason[HW_REASON_BYTES];
     struct core_error error;
 
     snprintf(reason, sizeof(reason), "%s: %.*s", step->operation, HW_REASON_BYTES - 40,
              result->reason[0] ? result->reason : "failed");
+    if (function->again || function->suspect)
+        return; /* it was reset meanwhile, or that is still to be found out */
     switch (step->failure) {
-    case STEP_QUARANTINES:
-        if (function->lost)
-            return;
-        if (result->error == -EBUSY && step->start == function_steps[FS_REOPENING].start) {
-            busy_again(function);
-            return;
-        }
-        function_quarantine(function, reason);
-        if (step->turn && result->error == -ETIMEDOUT)
-            device_stuck(device, reason);
-        return;
+    case STEP_QUARANTINES: quarantined_by(function, step, result, reason); return;
     case STEP_ENDS_GRANT:
         error = error_result(result, step->operation);
-        if (!function->drop)
+        if (!function->drop && !function_suspect(function, reason))
             lease_part_failed(function, &error);
         return;
-    case STEP_WAITS:
-        if (function->lost)
-            return;
-        if (result->error == -EBUSY && !device->core->stopping) {
-            copy_text(function->reason, sizeof(function->reason), result->reason);
-            retry_later(function);
-            return;
-        }
-        function->held = result->error == -EBUSY; /* unbinding it would hang */
-        function_quarantine(function, reason);
-        if (result->error == -ETIMEDOUT)
-            device_stuck(device, reason);
+    case STEP_WAITS: waits(function, result, reason); return;
+    case STEP_FAULTS:
+        if (!function_suspect(function, reason))
+            function_fail(function, reason);
         return;
-    case STEP_FAULTS: function_fault(function, reason); return;
     case STEP_CLOSES:
         if (function->lease)
             lease_revoke(function->lease, function, reason, true);
@@ -459,6 +493,8 @@ void function_classify(struct function *function, const struct hw_secondary *sec
 
     if (function->state > FS_ONLINE || function->stepping || function->queued)
         return;
+    if (function->state == FS_SUSPENDED && !function_quiet(function))
+        return;
     function->secondary = secondary != NULL;
     if (!secondary) {
         next = FS_ONLINE;
@@ -480,12 +516,23 @@ void function_quarantine(struct function *function, const char *reason)
     copy_text(function->reason, sizeof(function->reason), reason);
     function->rejected = false;
     enter(function, FS_QUARANTINED);
+    /* A lease that a reset left its function does not wait for somebody to act. */
+    if (function->lease && function->handle)
+        lease_revoke(function->lease, function, reason, false);
 }
 
 void function_fault(struct function *function, const char *reason)
 {
+    if (!function->suspended && !function_suspect(function, reason))
+        function_fail(function, reason);
+}
+
+void function_fail(struct function *function, const char *reason)
+{
     if (!function->handle || function->failed || function->state == FS_CLOSING)
         return;
+    function_trust(function);
+    function->suspended = function->again = false;
     function->failed = function->drop = true;
     copy_text(function->reason, sizeof(function->reason), reason);
     event_function(function, CORE_EVENT_FUNCTION_FAILED, reason);
@@ -501,6 +548,8 @@ void function_lose(struct function *function, const char *reason)
     if (function->state == FS_ABSENT)
         return;
     function->lost = true;
+    function->again = false;
+    function_trust(function);
     timer_disarm(function->device->core, &function->retry);
     copy_text(function->reason, sizeof(function->reason), reason);
     if (function->handle)
@@ -568,5 +617,34 @@ void function_recycle(struct function *function)
 void function_release(struct function *function)
 {
     function->release = true;
+    function->again = false;
+    /* Where provisioning it again has not ended, that begins anew once it is closed. */
+    if (function->suspended && function->state != FS_QUARANTINED)
+        function->lost = true;
     function_recycle(function);
+}
+
+/* ---- what the hardware says of it ---- */
+
+void core_function_event(void *user, struct hw_function *handle, enum hw_event event, const char *text)
+{
+    struct function *function = user;
+    struct core *core = function->device->core;
+
+    (void)handle;
+    core_enter(core);
+    switch (event) {
+    case HW_FUNCTION_FAILED: function_fault(function, text ? text : "the controller failed"); break;
+    case HW_FUNCTION_WANTED:
+        function_fail(function, text ? text : "the kernel wants the function back");
+        break;
+    case HW_NAMESPACE_CHANGED:
+        event_function(function, function->lease ? CORE_EVENT_NAMESPACE_CHANGED : CORE_EVENT_FAULT,
+                       text ? text : "a namespace changed");
+        function->device->refresh = true;
+        device_wake(function->device);
+        break;
+    default: event_function(function, CORE_EVENT_FAULT, text ? text : ""); break;
+    }
+    core_leave(core);
 }

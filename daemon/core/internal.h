@@ -86,6 +86,7 @@ struct attachment {
 
 enum function_state {
     FS_ABSENT,
+    FS_SUSPENDED, /* reset under its lease: nothing is under way on it, and it is to be provisioned again */
     /* bring-up */
     FS_STALE, /* holds resources other than those desired */
     FS_OFFLINE,
@@ -93,6 +94,7 @@ enum function_state {
     FS_PROVISIONED,
     FS_ONLINE,
     FS_BOUND,
+    FS_RENEWING, /* provisioned again under its lease: its controller is brought up anew */
     FS_ADOPTING, /* an earlier homid opened it */
     /* opened, empty */
     FS_EXAMINING,  /* for what it refuses, once */
@@ -165,6 +167,9 @@ struct function {
     bool rejected;     /* opened, but not to be used: quarantined for `reason` once it is closed */
     bool on_loan;      /* a user owns its device nodes, or is about to */
     bool restoring;    /* on its way back to where an earlier homid had it */
+    bool suspended;    /* its controller was reset under a lease, which keeps it and its mappings */
+    bool again;        /* ... and once more: it begins anew when the step under way has ended */
+    bool suspect;      /* failed, unless the device says that it was taken offline: see recovery.c */
     bool secondary;    /* list-secondary knows it */
     bool bound, lent /* a process may hold its descriptor */, held /* one does */, not_viable;
     TAILQ_ENTRY(function) turn_link, free_link;
@@ -186,7 +191,7 @@ struct function {
     struct queue_pair **pairs;
     unsigned pair_count, mapping_count;
     uint64_t vectors[HW_INTERRUPTS_MAX / 64 + 1];
-    struct timer retry;
+    struct timer retry, doubt;
     char lease_name[LEASE_NAME_BYTES]; /* of the lease that it had, until that is restored too */
     uint32_t record;
     size_t kept; /* descriptors that are kept for the next homid; 0: none */
@@ -212,7 +217,8 @@ bool state_provisioning(enum function_state state);
 bool function_serves(const struct function *function); /* or will again, without anybody's help */
 void function_quarantine(struct function *function, const char *reason);
 bool function_granted(const struct function *function);             /* it is what its lease promised */
-void function_fault(struct function *function, const char *reason); /* the controller failed */
+void function_fault(struct function *function, const char *reason); /* the controller failed, if it is so */
+void function_fail(struct function *function, const char *reason);  /* the same, and it is */
 void function_lose(struct function *function, const char *reason);  /* the device went or was reset */
 void function_retry(struct function *function);                     /* out of quarantine */
 /* Takes a ready function for part `part` of a lease, with `count` attachments (owned by it from now on). */
@@ -224,6 +230,24 @@ void function_release(struct function *function);   /* the same, and they go */
 struct attachment *function_attachment(const struct function *function, uint32_t id);
 bool function_has_attached(const struct function *function);
 void function_attachments_free(struct function *function);
+
+/* ---- recovery: a controller that was reset under a lease ---- */
+
+bool function_suspends(const struct function *function); /* its lease may keep it through a reset */
+void function_suspend(struct function *function, const char *reason);
+/* It is open and suspended: its controller is left alone until it is provisioned again. */
+void function_begin_anew(struct function *function);
+/* Whether list-secondary shows that the function was reset, and nobody has said so. */
+bool function_went_offline(const struct function *function, const struct hw_secondary *secondary);
+bool function_quiet(const struct function *function);  /* absent, or suspended with nothing under way */
+void function_forget_pairs(struct function *function); /* once it is suspended and quiet */
+/* Puts off the verdict on a failure until the device has been asked whether it took the function offline. */
+bool function_suspect(struct function *function, const char *reason);
+void function_judge(struct function *function); /* the device says nothing of a reset */
+void function_trust(struct function *function); /* there is nothing to judge any more */
+void doubt_fire(struct timer *timer);
+/* Answers those who wait for the lease's functions to be usable again, if they are. */
+void lease_tell_recovered(struct lease *lease);
 
 /* ---- devices ---- */
 
@@ -260,6 +284,8 @@ struct device {
     bool present, probed, busy;
     bool brought_up;       /* it was ready or in quarantine since homid started */
     bool refresh, looking; /* a look at its namespaces is wanted, is under way */
+    bool fresh;            /* nothing was given to its functions since it was reset */
+    bool judging;          /* a function is suspect: its secondary controller is to be looked at */
     uint64_t looked_at;
     struct change change;
     char look_error[HW_REASON_BYTES]; /* why the last look failed; empty: it did not */
@@ -284,6 +310,8 @@ void device_wake(struct device *device);
 void device_turn_over(struct device *device); /* the operation that a function had the turn for has ended */
 void device_reconcile(struct device *device);
 void device_set_aside(struct device *device, const char *reason);
+/* Decides what each VF gets; false: it cannot be had, and why (HW_REASON_BYTES). */
+bool device_plan(struct device *device, char *reason);
 void device_stuck(struct device *device, const char *reason); /* an operation hangs in the kernel */
 /* Whether what is known of its namespaces is recent; if not, a look is started and waiters are served after
  * it. */
@@ -357,7 +385,7 @@ bool quota_client_counted(const struct core_client *client, const struct tenant 
 
 /* ---- calls and events on their way out ---- */
 
-enum call_kind { CALL_PLAIN, CALL_ATTACH, CALL_REGION, CALL_QUEUE, CALL_DATA };
+enum call_kind { CALL_PLAIN, CALL_ATTACH, CALL_REGION, CALL_QUEUE, CALL_DATA, CALL_RECOVER };
 
 /* A call of a client (or of the operator: client NULL) that is owed an answer. */
 struct call {
@@ -376,12 +404,13 @@ struct call {
         core_region_done region;
         core_queue_done queue;
         core_data_done data;
+        core_recover_done recover;
     } done;
     struct core_caller caller;
     struct core_error error;
     struct function *function; /* of an admin command under way */
     union {
-        char lease[LEASE_NAME_BYTES]; /* attach */
+        char lease[LEASE_NAME_BYTES]; /* attach, recover */
         struct {
             uint32_t id;
             uint64_t iova;
@@ -460,7 +489,8 @@ struct holder {
     struct tenant *tenant;
     char lease_name[LEASE_NAME_BYTES];
     TAILQ_ENTRY(holder) lease_link, client_link;
-    STAILQ_HEAD(, call) attaching; /* answered once the lease is active */
+    STAILQ_HEAD(, call) attaching;  /* answered once the lease is active */
+    STAILQ_HEAD(, call) recovering; /* answered once its functions are usable again */
     struct call *detaching;
     uint32_t record, serial;
     bool granted, ending;

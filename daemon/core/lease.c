@@ -148,6 +148,16 @@ static void answer_holder(struct holder *holder, const struct core_error *error)
     }
 }
 
+static void refuse_recovering(struct holder *holder, const struct core_error *error)
+{
+    struct call *call;
+
+    while ((call = STAILQ_FIRST(&holder->recovering))) {
+        STAILQ_REMOVE_HEAD(&holder->recovering, post);
+        call_refuse(call, error);
+    }
+}
+
 static void grant_holder(struct holder *holder)
 {
     holder->granted = true;
@@ -285,6 +295,7 @@ static void lease_advance(struct lease *lease)
         break;
     case LEASE_ACTIVE:
         answer_late(lease);
+        lease_tell_recovered(lease);
         if (any_granted(lease))
             break;
         if (!lease->used && (lease->reserved || !TAILQ_EMPTY(&lease->holders)))
@@ -309,6 +320,7 @@ void lease_revoke_holders(struct lease *lease, const char *reason)
         if (holder->ending)
             continue;
         answer_holder(holder, &error);
+        refuse_recovering(holder, &error);
         if (holder->granted) {
             char text[HW_REASON_BYTES];
             copy_text(text, sizeof(text), reason);
@@ -366,9 +378,14 @@ void lease_revoke(struct lease *lease, struct function *function, const char *re
 void lease_part_failed(struct function *function, const struct core_error *error)
 {
     struct lease *lease = function->lease;
+    const char *reason = error->text[0] ? error->text : "it could not be granted";
 
+    if (lease->state == LEASE_ACTIVE) {
+        lease_revoke(lease, function, reason, false);
+        return;
+    }
     answer_waiting(lease, error);
-    lease_end(lease, error->text[0] ? error->text : "it could not be granted");
+    lease_end(lease, reason);
 }
 
 void lease_part_closed(struct function *function)
@@ -470,6 +487,7 @@ static struct holder *holder_bare(struct core *core, struct tenant *tenant, cons
     holder->record = RECORD_NONE;
     copy_text(holder->lease_name, sizeof(holder->lease_name), lease);
     STAILQ_INIT(&holder->attaching);
+    STAILQ_INIT(&holder->recovering);
     return holder;
 }
 
@@ -528,6 +546,7 @@ static void unlink_lease(struct holder *holder)
 
 void holder_free(struct holder *holder)
 {
+    struct core_error ended = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, holder->lease_name);
     struct region *region;
     struct call *call;
 
@@ -539,6 +558,7 @@ void holder_free(struct holder *holder)
     }
     pages_free(holder);
     record_remove(holder->core, &holder->record);
+    refuse_recovering(holder, &ended);
     unlink_lease(holder);
     if (holder->client)
         TAILQ_REMOVE(&holder->client->holders, holder, client_link);
@@ -641,10 +661,15 @@ struct function *holder_function(struct holder *holder, const char *name, struct
         struct function *function = holder->lease->parts[i];
         if (strcmp(function->name, name) != 0)
             continue;
-        if (function->handle)
+        if (function->handle && !function->suspended)
             return function;
-        *error = error_refusal(CORE_REFUSED_FUNCTION_FAILED, name);
-        copy_text(error->text, sizeof(error->text), "it is being taken over from an earlier homid");
+        if (function->suspended) {
+            *error = error_refusal(CORE_REFUSED_FUNCTION_RESET, name);
+            copy_text(error->text, sizeof(error->text), function->reason);
+        } else {
+            *error = error_refusal(CORE_REFUSED_FUNCTION_FAILED, name);
+            copy_text(error->text, sizeof(error->text), "it is being taken over from an earlier homid");
+        }
         return NULL;
     }
     *error = error_refusal(CORE_REFUSED_UNKNOWN_FUNCTION, name);

@@ -85,7 +85,7 @@ static void unmap_done(void *user, const struct hw_result *result)
     function->pending--;
     if (result->error) {
         /* What is mapped now is unknown; closing the function settles it. */
-        function_fault(function, result->reason[0] ? result->reason : "memory could not be unmapped");
+        function_fail(function, result->reason[0] ? result->reason : "memory could not be unmapped");
     } else {
         region->mapped &= ~(1u << mapping->part);
         function->mapping_count--;
@@ -179,7 +179,7 @@ static void map_done(void *user, const struct hw_result *result)
         if (result->error == -ETIMEDOUT) {
             /* It may still come to be mapped, so it counts as mapped until the function is closed. */
             region->mapped |= bit;
-            function_fault(function, region->error.text);
+            function_fail(function, region->error.text);
         } else {
             function->mapping_count--;
         }
@@ -297,7 +297,9 @@ static int reserve(struct holder *holder, uint64_t offset, uint64_t bytes, uint6
     uint64_t iova;
 
     for (unsigned part = 0; part < holder->lease->part_count; part++) {
-        if (!holder_function(holder, holder->lease->parts[part]->name, error))
+        const struct function *function = holder->lease->parts[part];
+        /* A reset does not concern what is mapped. */
+        if (!(function->suspended && function->handle) && !holder_function(holder, function->name, error))
             return error->code;
     }
     if (!check_range(offset, bytes, page_bytes, error) ||

@@ -164,7 +164,8 @@ static void adopt(struct holder *holder, struct function *function)
         if (r < 0)
             holder_lose(holder, "its doorbells could not be taken over when homid was restarted");
     }
-    if (holder->pages[part] || !holder->tenant->config->direct)
+    /* Those of a controller that was reset are no more. */
+    if (!function->suspended && (holder->pages[part] || !holder->tenant->config->direct))
         adopt_pairs(holder, function);
 }
 

@@ -117,7 +117,9 @@ static void count(struct queue_pair *pair, bool add)
 
 static void lost(const struct queue_pair *pair, struct core_error *error)
 {
-    *error = error_refusal(CORE_REFUSED_FUNCTION_FAILED, pair->function->name);
+    *error =
+        error_refusal(pair->function->suspended ? CORE_REFUSED_FUNCTION_RESET : CORE_REFUSED_FUNCTION_FAILED,
+                      pair->function->name);
     copy_text(error->text, sizeof(error->text), pair->function->reason);
 }
 
@@ -175,7 +177,8 @@ void queue_pair_reclaim(struct queue_pair *pair)
 {
     struct function *function = pair->function;
 
-    if (!pair->live || pair->deleting || function->failed || !function->handle)
+    /* A controller that was reset has no queues any more: recovery takes their records away. */
+    if (!pair->live || pair->deleting || function->failed || function->suspended || !function->handle)
         return;
     pair->deleting = true;
     record_queue_pair(pair);
@@ -237,6 +240,8 @@ static void create_done(void *user, const struct hw_result *result)
         answer_created(pair);
     } else {
         struct core_error error = error_result(result, "creating a queue pair");
+        if (function->suspended)
+            lost(pair, &error);
         call_refuse(pair->call, &error);
         pair->call = NULL;
         if (result->error == -ETIMEDOUT) {

@@ -190,6 +190,8 @@ static struct record_function describe_function(const struct function *function)
                                      .rejected = function->rejected,
                                      .secondary = function->secondary,
                                      .on_loan = function->on_loan,
+                                     .suspended = function->suspended,
+                                     .lost = function->lost,
                                      .verdict = function->verdict,
                                      .bound = function->bound,
                                      .manages_functions = function->device->info.virtualization_management,

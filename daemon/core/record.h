@@ -15,6 +15,8 @@
  * that were live, and lets go of all others before they are deleted.
  * - A function that was open is taken over as it is. One that was being closed counts as closed. One on loan
  * is lent again, which changes nothing but tells its nodes.
+ * - A function that was reset under its lease is provisioned and brought up from the beginning, however far
+ * that had come: before it ends nobody could make a queue pair on it.
  * - A holder whose connection is gone has ended. A lease that nobody holds has ended, unless it is reserved.
  *
  * The structures are written to memory as they are. A change of their layout or meaning raises STATE_VERSION
@@ -40,7 +42,9 @@ struct record_function {
     uint8_t part, drop, release, lent, rejected, secondary, attachment_count;
     uint8_t manages_functions, manages_namespaces; /* what its device is known to do */
     uint8_t on_loan, bound;
-    uint8_t reserved[5];
+    /* since version 2: its controller was reset, and is brought up again under its lease, or closed first */
+    uint8_t suspended, lost;
+    uint8_t reserved[3];
     struct hw_verdict verdict;
     struct record_attachment attachments[CORE_LEASE_NAMESPACES_MAX];
 };

@@ -89,6 +89,7 @@ static bool take_descriptors(struct function *function, uint32_t number, size_t 
 static void close_restored(struct function *function)
 {
     function->restoring = function->bound = function->drop = function->release = function->rejected = false;
+    function->suspended = function->lost = false;
     function->lease_name[0] = '\0';
     function_attachments_free(function);
     record_function(function);
@@ -125,6 +126,8 @@ static void restore_function(struct core *core, uint32_t number, const struct re
     function->tenant = record->tenant[0] ? named_find(&core->tenants_by_name, record->tenant) : NULL;
     restore_attachments(function, record);
     function->on_loan = record->on_loan;
+    function->suspended = record->suspended;
+    function->lost = record->lost;
     if (take_descriptors(function, number, record->fd_count))
         function_restore(function, FS_ADOPTING);
     else if (function->on_loan)
@@ -133,6 +136,11 @@ static void restore_function(struct core *core, uint32_t number, const struct re
         function_restore(function, FS_REOPENING);
     else
         close_restored(function);
+    /* One that was closed meanwhile cannot be opened before it is provisioned. */
+    if (function->suspended && function->state != FS_ADOPTING) {
+        function->suspended = false;
+        function->lost = true;
+    }
 }
 
 /* ---- leases ---- */

@@ -102,7 +102,8 @@ static void start_adopt(struct function *function, hw_done done)
     int *fds = function->fds;
 
     function->fds = NULL;
-    backend_of(function)->adopt(function->device->handle, fds, function->kept, function, done, function);
+    backend_of(function)->adopt(function->device->handle, fds, function->kept,
+                                function->suspended || function->lost, function, done, function);
     free(fds);
 }
 
@@ -127,6 +128,8 @@ static enum function_state adopted(struct function *function, const struct hw_re
     function->info = *result->function.info;
     function->controller_id = function->info.controller_id;
     offer(function);
+    if (function->suspended && !function->release)
+        function_begin_anew(function);
     if (!lease)
         return FS_EXAMINING;
     pages_adopt(function);
@@ -147,6 +150,25 @@ static enum function_state opened(struct function *function, const struct hw_res
     offer(function);
     record_function_opened(function);
     return FS_EXAMINING;
+}
+
+static void start_renew(struct function *function, hw_done done)
+{
+    backend_of(function)->renew(function->handle, done, function);
+}
+
+/* From here on it is as if it were being leased: its namespaces are attached and checked again. */
+static enum function_state renewed(struct function *function, const struct hw_result *result)
+{
+    function->info = *result->function.info;
+    if (!as_configured(function)) {
+        char reason[HW_REASON_BYTES];
+        copy_text(reason, sizeof(reason), function->reason);
+        function_fail(function, reason);
+        return FS_DRAINING;
+    }
+    offer(function);
+    return FS_ATTACHING;
 }
 
 /* ---- what it refuses ---- */
@@ -263,7 +285,7 @@ static enum function_state expelled(struct function *function, const struct hw_r
     if (++function->rounds > HW_NAMESPACES_MAX * CHECK_ROUNDS_MAX) {
         char reason[HW_REASON_BYTES];
         snprintf(reason, sizeof(reason), "namespace %u is attached to it again and again", function->foreign);
-        function_fault(function, reason);
+        function_fail(function, reason);
     }
     return function->lease ? FS_CHECKING : FS_INSPECTING;
 }
@@ -450,8 +472,9 @@ static enum function_state gone(struct function *function)
 {
     function->handle = NULL;
     function_loan_over(function);
+    function_trust(function);
     forget(function);
-    function->failed = function->drop = false;
+    function->failed = function->drop = function->suspended = false;
     /* Its lease ended while it was being closed for the next process of that. */
     if (function->release && !function->detach_tried && detaches(function))
         return FS_DETACHING;
@@ -508,6 +531,7 @@ static void start_unbind(struct function *function, hw_done done)
 const struct step function_steps[FS_COUNT] = {
     /* where nothing is done */
     [FS_ABSENT] = {.shown = "absent"},
+    [FS_SUSPENDED] = {.shown = "offline"},
     [FS_READY] = {.shown = "ready"},
     [FS_LEASED] = {.shown = "leased"},
     [FS_LENT] = {.shown = "leased"},
@@ -588,6 +612,15 @@ const struct step function_steps[FS_COUNT] = {
             .done = adopted,
             .next = FS_EXAMINING,
             .failure = STEP_CLOSES,
+        },
+    [FS_RENEWING] =
+        {
+            .shown = "bound",
+            .operation = "bringing the function up again",
+            .start = start_renew,
+            .done = renewed,
+            .next = FS_ATTACHING,
+            .failure = STEP_FAULTS,
         },
     [FS_INSPECTING] =
         {

@@ -297,14 +297,24 @@ struct hw_backend {
      * Takes over a VF that an earlier homid opened -> function, as open does. The controller is not reset:
      * queues and mappings stay, and commands in flight have ended when done is called. One that has failed
      * meanwhile is adopted all the same, and told of afterwards. fds are taken in any case; -EPROTO: they are
-     * not what kept_fds gave.
+     * not what kept_fds gave. reset: its controller is known to have been reset, so nothing is waited for,
+     * and the function is suspended.
      */
-    void (*adopt)(struct hw_device *device, const int *fds, size_t fd_count, void *listener_user,
+    void (*adopt)(struct hw_device *device, const int *fds, size_t fd_count, bool reset, void *listener_user,
                   hw_done done, void *user);
     /* Closes descriptors of a VF that cannot be adopted, taking them; the last close of a VF may block. */
     void (*discard)(struct hw_backend *backend, const int *fds, size_t fd_count, hw_done done, void *user);
     /* Before anything else: what an earlier homid asked for and did not get yet is not done any more. */
     void (*take_over)(struct hw_backend *backend, hw_done done, void *user);
+    /*
+     * The controller was reset behind our back: commands under way end with an error, soon, nothing is sent
+     * to it, and its queue pairs are no more; the relay lets go of it. What is mapped stays, and so do pages
+     * of doorbells. Then renew resets the function, which is provisioned again, and brings its controller up
+     * anew, without a queue pair -> function, with the same handle and descriptors. When that fails only
+     * close helps.
+     */
+    void (*suspend)(struct hw_function *function, const char *reason);
+    void (*renew)(struct hw_function *function, hw_done done, void *user);
     /* Shuts the controller down and drops every descriptor of it; the handle is gone when done is called. */
     void (*close)(struct hw_function *function, hw_done done, void *user);
     int (*device_fd)(struct hw_function *function);                 /* borrowed; for direct delegation */

@@ -198,6 +198,28 @@ void relay_port_fail(struct relay_port *port)
         relay_queue_fail(port, (uint16_t)id);
 }
 
+void relay_port_suspend(struct relay_port *port, relay_done done, void *user)
+{
+    struct relay_message message = {.kind = RELAY_FUNCTION_GONE};
+    struct hw_page *page;
+
+    relay_port_fail(port);
+    port->suspended = true;
+    port->sent = false;
+    LIST_FOREACH (page, &port->pages, link)
+        page->sent = false;
+    for (unsigned id = 1; id <= port->target.pairs; id++)
+        port->queues[id] = (struct relay_queue){0};
+    name_function(port, &message);
+    relay_link_remove(port->owner, port, &message, done, user);
+}
+
+void relay_port_resume(struct relay_port *port)
+{
+    port->suspended = false;
+    relay_link_pump(port->owner);
+}
+
 /* ---- pages ---- */
 
 int relay_page_new(struct relay_port *port, struct hw_page **ret_page)

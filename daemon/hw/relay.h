@@ -73,6 +73,12 @@ void relay_port_close(struct relay_port *port, relay_done done, void *user);
 void relay_function_close(struct relay_link *link, const char *address, relay_done done, void *user);
 /* Its tenants see a controller that failed. */
 void relay_port_fail(struct relay_port *port);
+/*
+ * The function is to be reset: its queue pairs are no more, and the relay lets go of it; then done is called,
+ * perhaps before this returns (NULL: nobody waits). Pages stay, and it may be said again.
+ */
+void relay_port_suspend(struct relay_port *port, relay_done done, void *user);
+void relay_port_resume(struct relay_port *port); /* the relay gets it back, with its pages */
 
 int relay_page_new(struct relay_port *port, struct hw_page **ret_page);
 /* One that an earlier homid made: nothing in it is changed. Takes fd on success; -EPROTO: it is no such page.

@@ -34,7 +34,7 @@ struct relay_port {
     void *user;
     LIST_HEAD(, hw_page) pages;
     struct relay_queue *queues; /* by id */
-    bool sent;
+    bool sent, suspended;
 };
 
 /* Something that the relay shall have let go of. */

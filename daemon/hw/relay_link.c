@@ -202,6 +202,8 @@ static bool pump_port(struct relay_link *link, struct relay_port *port)
 {
     struct hw_page *page;
 
+    if (port->suspended)
+        return true;
     if (!port->sent && !(port->sent = put_port(link, port)))
         return false;
     LIST_FOREACH (page, &port->pages, link) {

@@ -60,7 +60,8 @@ void controller_start(struct function *function)
 {
     uint64_t cap = capabilities(function->device->spec);
 
-    memset(function->bar, 0, function->bar_bytes);
+    /* All but the last page, with the wake word: that is the poller's. */
+    memset(function->bar, 0, function->bar_bytes - PAGE_BYTES);
     set32(function, REGISTER_CAP, (uint32_t)cap);
     set32(function, REGISTER_CAP + 4, (uint32_t)(cap >> 32));
     set32(function, REGISTER_VS, rule(RULE_VERSION) ? VERSION_2_0 : 0);

@@ -461,6 +461,25 @@ static void take_over(struct job *job)
     job->later = JOB_TAKES_OVER;
 }
 
+/* The size of the BAR and the number of vectors were settled when it was opened. */
+static void renew(struct job *job)
+{
+    const struct job_renew *request = job->input->data;
+    struct function *function = job->input->fd_count == 1 ? find_open(job, job->input->fds[0]) : NULL;
+
+    if (!function || faulty(job, function->device, STEP_OPEN, (int)function->index))
+        return;
+    if (!function_usable(function)) {
+        helper_fail(job->output, -ENETDOWN, "its secondary controller is offline");
+    } else if (function->queues != function->queue_count || request->vectors != function->vector_count ||
+               function->interrupts < function->vector_count) {
+        helper_fail(job->output, -ESTALE, "it has other resources than when it was opened");
+    } else {
+        controller_reset(function);
+        controller_start(function);
+    }
+}
+
 /* ---- dispatch ---- */
 
 static const struct {
@@ -484,6 +503,7 @@ static const struct {
     [JOB_RECLAIM] = {lend, sizeof(struct job_loan)},
     [JOB_DISCARD] = {discard, 0},
     [JOB_TAKE_OVER] = {take_over, 0},
+    [JOB_RENEW] = {renew, sizeof(struct job_renew)},
 };
 
 uint64_t model_job(struct world *world, unsigned number, const struct helper_input *input,

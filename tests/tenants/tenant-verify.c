@@ -38,6 +38,7 @@ static const char usage[] =
     "  --interrupt          sleep for completions instead of polling\n"
     "  --hugepages          buffers in 2 MiB pages\n"
     "  --stall-seconds N    give up after so long without a completion [30]\n"
+    "  --recover            when the SSD is reset, go on where it was\n"
     "  --hold               afterwards print \"holding\" and keep everything until SIGTERM\n"
     "  --json               the result as one line of JSON\n";
 
@@ -51,7 +52,7 @@ struct options {
     struct option_list devices;
     uint32_t function, namespace_id, wait, queue_pairs, depth, block_bytes, seconds, stall_seconds;
     uint64_t offset, length, seed, generation, ios;
-    bool interrupt, hugepages, hold, json;
+    bool interrupt, hugepages, recover, hold, json;
 };
 
 static struct options parse(int argc, char **argv)
@@ -84,6 +85,7 @@ static struct options parse(int argc, char **argv)
         {"interrupt", OPTION_FLAG, &o.interrupt, 0, 0, NULL},
         {"hugepages", OPTION_FLAG, &o.hugepages, 0, 0, NULL},
         {"stall-seconds", OPTION_U32, &o.stall_seconds, 1, 1000000, NULL},
+        {"recover", OPTION_FLAG, &o.recover, 0, 0, NULL},
         {"hold", OPTION_FLAG, &o.hold, 0, 0, NULL},
         {"json", OPTION_FLAG, &o.json, 0, 0, NULL},
         {NULL, OPTION_FLAG, NULL, 0, 0, NULL},
@@ -180,9 +182,10 @@ static int work(struct homi *homi, struct homi_lease *lease, const struct option
                                    .generation = o->generation,
                                    .interrupt = o->interrupt,
                                    .memory_flags = o->hugepages ? HOMI_MEMORY_HUGEPAGES : 0,
-                                   .stall_seconds = o->stall_seconds};
+                                   .stall_seconds = o->stall_seconds,
+                                   .recovers = o->recover ? homi : NULL};
     struct load *load;
-    int r;
+    int r, status;
 
     options_require(info != NULL, "--function that the lease has");
     options_require(namespace != NULL, "--namespace that the function has");
@@ -202,15 +205,17 @@ static int work(struct homi *homi, struct homi_lease *lease, const struct option
     report.interrupt = o->interrupt;
     r = run(load, o, &report);
     report_print(&report, o->json);
-    if (r < 0)
-        failed(homi, "I/O", r);
+    if (r != 0)
+        status = failed(homi, "I/O", r);
+    else
+        status = report.errors > 0 || report.miscompares > 0 || report.spurious > 0;
     if (o->hold) {
         puts("holding");
         fflush(stdout);
         ticks_wait_for_stop();
     }
     load_free(load);
-    return r < 0 ? 4 : report.errors > 0 || report.miscompares > 0 || report.spurious > 0;
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -234,6 +239,8 @@ int main(int argc, char **argv)
     r = homi_open(o.socket, &homi);
     if (r < 0)
         return failed(NULL, "connecting to homid", r);
+    if (o.recover && (r = homi_event_fd(homi)) < 0)
+        return failed(homi, "events", r);
     ticks_start(o.interrupt);
     r = homi_attach(homi, &attach, &lease);
     status = r == 0 ? work(homi, lease, &o) : failed(homi, "attach", r);

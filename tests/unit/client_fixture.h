@@ -24,6 +24,9 @@
 #define PAIR                                                                                                 \
     "{\"parameters\":{\"queuePair\":1,\"submissionDoorbellOffsetBytes\":4104,"                               \
     "\"completionDoorbellOffsetBytes\":4108}}"
+#define PAIR_TWO                                                                                             \
+    "{\"parameters\":{\"queuePair\":2,\"submissionDoorbellOffsetBytes\":4112,"                               \
+    "\"completionDoorbellOffsetBytes\":4116}}"
 #define REGION "{\"parameters\":{\"region\":7,\"iova\":1048576}}"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))

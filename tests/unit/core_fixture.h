@@ -125,6 +125,7 @@ void on_plain(void *user, const struct core_error *error);
 void on_attach(void *user, const struct core_error *error, const struct core_grant *grant);
 void on_region(void *user, const struct core_error *error, uint32_t region, uint64_t iova);
 void on_queue(void *user, const struct core_error *error, const struct core_queue_grant *queue);
+void on_recover(void *user, const struct core_error *error, const struct core_pair_name *pairs, size_t count);
 void on_data(void *user, const struct core_error *error, const uint8_t *data, uint32_t value);
 
 /* The public state of a function of a device; its reason in *ret_reason when not NULL ("" for none). */

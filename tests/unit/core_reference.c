@@ -117,8 +117,21 @@ void reference_deleted(struct reference *reference, unsigned process, unsigned l
     require(is_over(reference, process, leases), "queue pair %u was deleted that nobody had", id);
 }
 
+/* Its queue pairs went with the reset, and nothing else did. */
+static void function_reset(struct reference *reference, const struct core_event *event)
+{
+    for (unsigned i = 0; i < REFERENCE_PROCESSES; i++) {
+        struct reference_process *process = &reference->processes[i];
+        if (process->holds && strcmp(process->lease, event->lease) == 0 &&
+            strcmp(process->functions[0], event->function) == 0)
+            process->pair_count = 0;
+    }
+}
+
 void reference_event(struct reference *reference, const struct core_event *event)
 {
+    if (event->lease && event->kind == CORE_EVENT_FUNCTION_RESET)
+        function_reset(reference, event);
     if (!event->lease || (event->kind != CORE_EVENT_LEASE_REVOKED && event->kind != CORE_EVENT_LEASE_ENDED))
         return;
     for (unsigned i = 0; i < REFERENCE_PROCESSES; i++) {

@@ -1,46 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/fake_backend.h"
-#include "tests/unit/fake_namespaces.h"
-
-struct fake_op {
-    struct fake_op *next;
-    enum fake_operation kind;
-    struct hw_device *device;
-    struct hw_function *function;
-    hw_done done;
-    void *user;
-    unsigned number;
-    uint64_t a, b, c;
-    bool ghost; /* started by a homid that is dead */
-    struct hw_queue_pair pair;
-    void *listener_user;
-};
+#include "tests/unit/fake_device.h"
 
 static struct fake *fake_of(struct hw_backend *backend)
 {
     return (struct fake *)backend;
 }
 
-__attribute__((format(printf, 2, 3))) static void complain(struct fake *fake, const char *format, ...)
-{
-    va_list arguments;
-
-    if (fake->complaint[0])
-        return;
-    va_start(arguments, format);
-    vsnprintf(fake->complaint, sizeof(fake->complaint), format, arguments);
-    va_end(arguments);
-}
-
 static bool is_device_operation(enum fake_operation kind)
 {
     return kind <= FAKE_RECLAIM;
+}
+
+/* That the controller is asked to carry out. */
+static bool is_command(enum fake_operation kind)
+{
+    return kind >= FAKE_CREATE && kind <= FAKE_FEATURE;
 }
 
 static struct fake_op *push(struct hw_device *device, struct hw_function *function, enum fake_operation kind,
@@ -66,239 +45,15 @@ static struct fake_op *push(struct hw_device *device, struct hw_function *functi
         return op;
     if (is_device_operation(kind)) {
         if (device->busy)
-            complain(fake, "%s started while another operation of the device is under way",
-                     fake_operation_name(kind));
+            fake_complain(fake, "%s started while another operation of the device is under way",
+                          fake_operation_name(kind));
         device->busy = true;
     } else if (kind != FAKE_OPEN && !function->open) {
-        complain(fake, "%s on a function that is not open", fake_operation_name(kind));
+        fake_complain(fake, "%s on a function that is not open", fake_operation_name(kind));
+    } else if (is_command(kind) && function->suspended) {
+        fake_complain(fake, "%s on a function that is suspended", fake_operation_name(kind));
     }
     return op;
-}
-
-/* ---- what each operation does to the device; 0 or -errno ---- */
-
-static int do_count(struct hw_device *device, unsigned count)
-{
-    if (count != device->info.functions_enabled && device->info.functions_enabled) {
-        for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-            struct hw_function *function = &device->functions[i];
-            if (function->held || function->open)
-                complain(device->fake, "the number of VFs changed while VF %u was held", i);
-            function->online = function->bound = false;
-            if (device->info.virtualization_management)
-                function->queues = function->interrupts = 0;
-        }
-    }
-    device->info.functions_enabled = (uint16_t)count;
-    return 0;
-}
-
-static int do_assign(struct hw_device *device, struct hw_function *function, enum hw_resource_kind kind,
-                     unsigned count)
-{
-    const struct hw_resources *has = kind == HW_QUEUES ? &device->info.queues : &device->info.interrupts;
-    unsigned used = count;
-
-    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
-        const struct hw_function *other = &device->functions[i];
-        if (other != function)
-            used += kind == HW_QUEUES ? other->queues : other->interrupts;
-    }
-    if (function->online || count > has->per_function || used > has->total)
-        return -EIO;
-    if (kind == HW_QUEUES)
-        function->queues = (uint16_t)count;
-    else
-        function->interrupts = (uint16_t)count;
-    return 0;
-}
-
-static int do_online(struct hw_device *device, struct hw_function *function, bool online)
-{
-    if (!online) {
-        function->online = false;
-        function->queues = function->interrupts = 0;
-        return 0;
-    }
-    if (function->index >= device->info.functions_enabled || function->queues < 2 || function->interrupts < 1)
-        return -EIO;
-    function->online = true;
-    return 0;
-}
-
-static int do_open(struct hw_function *function, void *listener_user)
-{
-    struct hw_device *device = function->device;
-    bool there = function->index < device->info.functions_enabled && function->bound &&
-                 (function->online || !device->info.virtualization_management) && !device->absent;
-
-    if (function->open || function->on_loan)
-        complain(device->fake, "VF %u opened twice, or while it was lent", function->index);
-    if (function->held)
-        return -EBUSY;
-    if (!there)
-        return -ENODEV;
-    function->open = true;
-    function->opens++;
-    function->adopted = false;
-    function->listener_user = listener_user;
-    function->attached |= device->reattach;
-    return 0;
-}
-
-static int do_adopt(struct hw_function *function, void *listener_user)
-{
-    if (!function->open)
-        complain(function->device->fake, "VF %u adopted that is not open", function->index);
-    function->listener_user = listener_user;
-    function->adopted = true;
-    return 0;
-}
-
-static void do_close(struct hw_function *function)
-{
-    function->open = false;
-    memset(function->pairs, 0, sizeof(function->pairs));
-    for (unsigned i = 0; i < FAKE_PAGES_MAX; i++)
-        function->pages[i].function = NULL;
-    memset(function->forwarded, 0, sizeof(function->forwarded));
-    memset(function->unknown, 0, sizeof(function->unknown));
-    function->pair_count = function->mapping_count = function->page_count = 0;
-}
-
-static int do_map(struct hw_function *function, uint64_t iova, uint64_t bytes)
-{
-    struct fake *fake = function->device->fake;
-    const struct hw_iova_range *range = &function->device->range;
-
-    if (iova < range->first || iova + bytes - 1 > range->last || iova % 4096)
-        complain(fake, "mapped at %#llx, outside of what may be used", (unsigned long long)iova);
-    for (unsigned i = 0; i < function->mapping_count; i++) {
-        const struct fake_mapping *other = &function->mappings[i];
-        if (iova < other->iova + other->bytes && other->iova < iova + bytes)
-            complain(fake, "mapped over another region at %#llx", (unsigned long long)iova);
-    }
-    if (function->mapping_count == FAKE_MAPPINGS_MAX)
-        return -ENOSPC;
-    function->mappings[function->mapping_count++] = (struct fake_mapping){iova, bytes};
-    return 0;
-}
-
-static int do_unmap(struct hw_function *function, uint64_t iova, uint64_t bytes, bool perhaps)
-{
-    struct fake *fake = function->device->fake;
-
-    for (unsigned id = 0; id < FAKE_PAIRS_MAX; id++) {
-        const struct hw_queue_pair *pair = &function->pairs[id];
-        if (pair->id && ((pair->submission_iova >= iova && pair->submission_iova < iova + bytes) ||
-                         (pair->completion_iova >= iova && pair->completion_iova < iova + bytes)))
-            complain(fake, "memory unmapped under live queue pair %u", id);
-    }
-    for (unsigned i = 0; i < function->mapping_count; i++) {
-        if (function->mappings[i].iova == iova && function->mappings[i].bytes == bytes) {
-            function->mappings[i] = function->mappings[--function->mapping_count];
-            return 0;
-        }
-    }
-    if (perhaps)
-        return 0;
-    complain(fake, "unmapped what was not mapped: %#llx", (unsigned long long)iova);
-    return -EINVAL;
-}
-
-static int do_create(struct hw_function *function, const struct hw_queue_pair *pair)
-{
-    struct fake *fake = function->device->fake;
-
-    if (pair->id == 0 || pair->id >= FAKE_PAIRS_MAX || function->pairs[pair->id].id)
-        complain(fake, "queue pair %u made twice", pair->id);
-    if (!fake_is_mapped(function, pair->submission_iova) || !fake_is_mapped(function, pair->completion_iova))
-        complain(fake, "queue pair %u outside of mapped memory", pair->id);
-    if (pair->page && pair->page->function != function)
-        complain(fake, "queue pair %u behind a page of doorbells that is not there", pair->id);
-    for (unsigned id = 1; id < FAKE_PAIRS_MAX; id++) {
-        if (pair->vector && function->pairs[id].id && function->pairs[id].vector == pair->vector)
-            complain(fake, "vector %u given twice", pair->vector);
-    }
-    if (function->unknown[pair->id])
-        complain(fake, "queue pair %u made while the relay forwards to its predecessor", pair->id);
-    function->pairs[pair->id] = *pair;
-    function->forwarded[pair->id] = pair->page != NULL;
-    function->pair_count++;
-    return 0;
-}
-
-static int do_delete(struct hw_function *function, unsigned id)
-{
-    if (function->unknown[id])
-        complain(function->device->fake, "queue pair %u deleted while the relay forwards to it", id);
-    function->forwarded[id] = false;
-    if (!function->pairs[id].id && function->adopted)
-        return 0; /* as the backends have it: a queue that is not there is gone */
-    if (!function->pairs[id].id) {
-        complain(function->device->fake, "queue pair %u deleted that is not there", id);
-        return -EIO;
-    }
-    function->pairs[id] = (struct hw_queue_pair){0};
-    function->pair_count--;
-    return 0;
-}
-
-static int do_lend(struct hw_function *function)
-{
-    if (function->open || function->on_loan)
-        complain(function->device->fake, "VF %u lent while it was open or lent", function->index);
-    if (!function->bound)
-        return -ENODEV; /* it went meanwhile */
-    function->on_loan = true;
-    return 0;
-}
-
-/* The kernel's driver cannot let go of what is in use; the user's own is asked afterwards. */
-static int do_withdraw(struct hw_function *function)
-{
-    return function->held && !function->loan.kill && function->loan.kind == HW_LOAN_KERNEL ? -EBUSY : 0;
-}
-
-static int do_reclaim(struct hw_function *function)
-{
-    if (function->loan.kill)
-        function->held = false;
-    if (function->held)
-        return -EBUSY;
-    function->on_loan = false;
-    return 0;
-}
-
-static int apply(struct fake_op *op)
-{
-    switch (op->kind) {
-    case FAKE_PROBE: return op->device->absent ? -ENODEV : 0;
-    case FAKE_COUNT: return do_count(op->device, (unsigned)op->a);
-    case FAKE_ASSIGN:
-        return do_assign(op->device, op->function, (enum hw_resource_kind)op->a, (unsigned)op->b);
-    case FAKE_ONLINE: return do_online(op->device, op->function, op->a != 0);
-    case FAKE_BIND: op->function->bound = true; return 0;
-    case FAKE_UNBIND:
-        if (op->function->held)
-            complain(op->device->fake, "VF %u unbound while it was held", op->function->index);
-        op->function->bound = false;
-        return 0;
-    case FAKE_ATTACH: return fake_attach(op->device, op->function, (uint32_t)op->a, op->b != 0);
-    case FAKE_CHANGE: return fake_change(op->device);
-    case FAKE_LEND: return do_lend(op->function);
-    case FAKE_WITHDRAW: return do_withdraw(op->function);
-    case FAKE_RECLAIM: return do_reclaim(op->function);
-    case FAKE_OPEN: return do_open(op->function, op->listener_user);
-    case FAKE_ADOPT: return do_adopt(op->function, op->listener_user);
-    case FAKE_CLOSE: do_close(op->function); return 0;
-    case FAKE_MAP: return do_map(op->function, op->a, op->b);
-    case FAKE_UNMAP: return do_unmap(op->function, op->a, op->b, op->c != 0);
-    case FAKE_CREATE: return do_create(op->function, &op->pair);
-    case FAKE_DELETE: return do_delete(op->function, (unsigned)op->a);
-    case FAKE_IDENTIFY_NAMESPACE: return op->function->attached & 1u << (op->a - 1) ? 0 : -ENOENT;
-    default: return 0;
-    }
 }
 
 /* ---- results ---- */
@@ -327,6 +82,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
         break;
     case FAKE_ADOPT:
     case FAKE_OPEN:
+    case FAKE_RENEW:
         info = fake_function_info(op->function);
         result->function.handle = op->function;
         result->function.info = &info;
@@ -360,7 +116,7 @@ static void answer(struct fake_op *op, struct hw_result *result)
 static int outcome(struct fake_op *op, int forced)
 {
     const struct fake *fake = op->device->fake;
-    int error = forced;
+    int error = op->cancelled ? -ECANCELED : forced;
 
     if (op->kind == FAKE_ADOPT)
         op->function->orphan = error != 0;
@@ -369,11 +125,11 @@ static int outcome(struct fake_op *op, int forced)
     if (!error && (fake->fail_kind & 1u << op->kind))
         error = fake->fail_kind_error;
     if (op->kind == FAKE_CLOSE)
-        apply(op);
+        fake_apply(op);
     else if (!error)
-        error = apply(op);
+        error = fake_apply(op);
     else if (error == -ETIMEDOUT && op->number % 2 == 0 && op->kind != FAKE_OPEN)
-        apply(op);
+        fake_apply(op);
     return error;
 }
 
@@ -585,27 +341,51 @@ static size_t kept_fds(struct hw_function *function, int fds[HW_KEPT_FDS_MAX])
     return 2;
 }
 
-static void adopt_function(struct hw_device *device, const int *fds, size_t fd_count, void *listener_user,
-                           hw_done done, void *user)
+static void adopt_function(struct hw_device *device, const int *fds, size_t fd_count, bool reset,
+                           void *listener_user, hw_done done, void *user)
 {
+    struct fake_op *op;
+
     if (fd_count != 2 || fds[0] != (int)device->index)
-        complain(device->fake, "adopted from the wrong descriptors");
-    push(device, &device->functions[fds[1]], FAKE_ADOPT, done, user)->listener_user = listener_user;
+        fake_complain(device->fake, "adopted from the wrong descriptors");
+    op = push(device, &device->functions[fds[1]], FAKE_ADOPT, done, user);
+    op->listener_user = listener_user;
+    op->a = reset;
 }
 
 static void close_function(struct hw_function *function, hw_done done, void *user)
 {
     for (const struct fake_op *op = function->device->fake->first; op; op = op->next) {
         if (op->function == function && !is_device_operation(op->kind))
-            complain(function->device->fake, "closed during %s", fake_operation_name(op->kind));
+            fake_complain(function->device->fake, "closed during %s", fake_operation_name(op->kind));
     }
     push(function->device, function, FAKE_CLOSE, done, user);
+}
+
+/* Ends what is under way with an error; nothing of it takes place. */
+static void suspend_function(struct hw_function *function, const char *reason)
+{
+    (void)reason;
+    if (!function->open)
+        fake_complain(function->device->fake, "VF %u suspended that is not open", function->index);
+    function->suspended = true;
+    memset(function->forwarded, 0, sizeof(function->forwarded));
+    memset(function->unknown, 0, sizeof(function->unknown));
+    for (struct fake_op *op = function->device->fake->first; op; op = op->next) {
+        if (op->function == function && is_command(op->kind))
+            op->cancelled = true;
+    }
+}
+
+static void renew_function(struct hw_function *function, hw_done done, void *user)
+{
+    push(function->device, function, FAKE_RENEW, done, user);
 }
 
 static int device_fd(struct hw_function *function)
 {
     if (!function->open)
-        complain(function->device->fake, "device_fd of a function that is not open");
+        fake_complain(function->device->fake, "device_fd of a function that is not open");
     return 100 + (int)function->index;
 }
 
@@ -737,6 +517,8 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .kept_fds = kept_fds,
                               .adopt = adopt_function,
                               .close = close_function,
+                              .suspend = suspend_function,
+                              .renew = renew_function,
                               .device_fd = device_fd,
                               .event_fd = event_fd,
                               .examine = examine,
@@ -771,11 +553,11 @@ void fake_close_unkept(struct fake *fake, const struct hw_function *only)
             if (only && function != only)
                 continue;
             function->listener_user = NULL;
-            function->orphan = false;
+            function->orphan = function->suspended = false;
             for (unsigned id = 0; id < FAKE_PAIRS_MAX; id++)
                 function->pairs[id].page = NULL;
             if (function->open && !function->kept)
-                do_close(function);
+                fake_do_close(function);
         }
     }
 }
@@ -786,7 +568,7 @@ void fake_die(struct fake *fake, bool (*happens)(void))
 
     while ((op = pull(fake, 0))) {
         if (!op->ghost && happens() && op->kind != FAKE_OPEN && op->kind != FAKE_ADOPT)
-            apply(op);
+            fake_apply(op);
         op->device->busy = false;
         free(op);
     }

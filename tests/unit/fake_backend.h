@@ -34,6 +34,7 @@ enum fake_operation {
     FAKE_OPEN,
     FAKE_CLOSE,
     FAKE_EXAMINE,
+    FAKE_RENEW,
     FAKE_MAP,
     FAKE_UNMAP,
     FAKE_CREATE,
@@ -63,7 +64,7 @@ struct hw_function {
     struct hw_device *device;
     unsigned index;
     void *listener_user;
-    bool open, held /* by a process: opening again is -EBUSY */, online, bound;
+    bool open, held /* by a process: opening again is -EBUSY */, online, bound, suspended;
     uint16_t queues, interrupts;
     unsigned attached; /* bit mask of the device's namespaces */
     struct hw_queue_pair pairs[FAKE_PAIRS_MAX];
@@ -76,6 +77,7 @@ struct hw_function {
     struct hw_loan loan; /* as the core last gave it */
     bool viable, kept /* stays open when homid dies */, adopted /* by another homid than opened it */;
     bool orphan; /* nothing but what is kept holds it open */
+    bool down;   /* its controller was reset, and not brought up since */
 };
 
 struct hw_device {
@@ -158,7 +160,9 @@ struct fake_totals {
     unsigned attached, pairs, mappings, pages, open;
 };
 struct fake_totals fake_totals(const struct fake *fake);
-/* What the hardware does unasked: the state changes, and the core is not told yet. */
+/* What the hardware does unasked: the state changes, and the core is not told yet. The VFs are gone, */
 void fake_reset_device(struct hw_device *device);
+/* or they stay, offline and without resources, as the kernel's reset of an SSD leaves them. */
+void fake_reset_controllers(struct hw_device *device);
 
 #endif

@@ -69,6 +69,9 @@ int fake_queue_adopt(struct hw_function *function, struct hw_page *page, uint16_
 
     if (page && page->stale)
         complain(fake, "a queue pair adopted behind a page that was not");
+    /* Of a controller that was reset, which the core may not know yet, nothing goes on. */
+    if (function->down)
+        whole = false;
     if (whole && (!page || !function->pairs[id].id || function->pairs[id].entries != entries))
         complain(fake, "a queue pair goes on that is not what it was");
     if (whole && !function->forwarded[id])

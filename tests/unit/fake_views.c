@@ -4,12 +4,11 @@
 
 #include "tests/unit/fake_backend.h"
 
-static const char *const names[FAKE_OPERATIONS] = {"probe",    "list",   "count",    "assign",
-                                                   "online",   "bind",   "unbind",   "attach",
-                                                   "change",   "lend",   "withdraw", "reclaim",
-                                                   "open",     "close",  "examine",  "map",
-                                                   "unmap",    "create", "delete",   "identify namespace",
-                                                   "identify", "log",    "feature",  "adopt"};
+static const char *const names[FAKE_OPERATIONS] = {
+    "probe",    "list",   "count",   "assign",   "online",  "bind",   "unbind",
+    "attach",   "change", "lend",    "withdraw", "reclaim", "open",   "close",
+    "examine",  "renew",  "map",     "unmap",    "create",  "delete", "identify namespace",
+    "identify", "log",    "feature", "adopt"};
 
 const char *fake_operation_name(enum fake_operation operation)
 {
@@ -87,11 +86,22 @@ bool fake_is_mapped(const struct hw_function *function, uint64_t iova)
 
 void fake_reset_device(struct hw_device *device)
 {
+    fake_reset_controllers(device);
     device->info.functions_enabled = 0;
+    for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++)
+        device->functions[i].online = device->functions[i].bound = false;
+}
+
+void fake_reset_controllers(struct hw_device *device)
+{
     for (unsigned i = 0; i < FAKE_FUNCTIONS_MAX; i++) {
         struct hw_function *function = &device->functions[i];
-        function->online = function->bound = false;
-        if (device->info.virtualization_management)
-            function->queues = function->interrupts = 0;
+        memset(function->pairs, 0, sizeof(function->pairs));
+        function->pair_count = 0;
+        function->down = true;
+        if (!device->info.virtualization_management)
+            continue;
+        function->online = false;
+        function->queues = function->interrupts = 0;
     }
 }

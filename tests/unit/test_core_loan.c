@@ -291,6 +291,34 @@ START_TEST(a_stop_does_not_wait_for_who_holds_a_loan)
 }
 END_TEST
 
+/* It ends with a reset; whoever keeps the function holds up nobody else on the device. */
+START_TEST(a_reset_ends_a_loan_and_holds_nobody_up)
+{
+    struct core_client *green = fixture_client(&fixture, GREEN);
+    struct answer lease, recovered = {0};
+
+    lend(CORE_LEASE_PASSTHROUGH);
+    attach_now(&fixture, green, (struct core_attach_request){.devices = ssd0, .device_count = 1}, &lease);
+    function->held = true;
+    fake_reset_controllers(device);
+    core_device_event(device->user, device, HW_DEVICE_RESET, "reset");
+    core_recover(green, lease.lease, on_recover, &recovered);
+    fake_run(&fixture.fake);
+    fixture_advance(&fixture, 1000);
+    check_granted(&recovered);
+    ck_assert_uint_eq(fixture.events[CORE_EVENT_LEASE_REVOKED], 1);
+    ck_assert_uint_eq(functions_in(&fixture, "leased"), 1);
+    ck_assert_uint_eq(functions_in(&fixture, "ready"), 2);
+    ck_assert_str_eq(function_state(&fixture, 0, function->index), "draining");
+    /* Asked again and again, but not without a pause. */
+    ck_assert_uint_lt(fixture.fake.count[FAKE_RECLAIM], 12);
+    function->held = false;
+    fixture_settle(&fixture);
+    ck_assert_uint_eq(functions_in(&fixture, "ready"), 3);
+    end_with(&fixture, green);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core_loan");
@@ -308,6 +336,7 @@ int main(void)
     tcase_add_test(tcase, a_loan_that_cannot_be_withdrawn_is_quarantined);
     tcase_add_test(tcase, a_device_that_goes_takes_its_loans_along);
     tcase_add_test(tcase, a_stop_does_not_wait_for_who_holds_a_loan);
+    tcase_add_test(tcase, a_reset_ends_a_loan_and_holds_nobody_up);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

@@ -382,7 +382,10 @@ static void device_resets(void)
 
     if (draw(16))
         return;
-    fake_reset_device(device);
+    if (draw(2))
+        fake_reset_controllers(device);
+    else
+        fake_reset_device(device);
     core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
 }
 

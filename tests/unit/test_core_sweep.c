@@ -34,6 +34,7 @@ enum mishap {
     FUNCTION_FAILS,
     FUNCTION_WANTED,
     DEVICE_RESET,
+    FUNCTIONS_RESET,
     DEVICE_GONE,
     MISHAPS,
 };
@@ -52,6 +53,7 @@ static const char *const mishap_names[MISHAPS] = {
     "a failed function",
     "the kernel wants the function",
     "a reset of the device",
+    "a reset that takes the functions",
     "removal of the device",
 };
 
@@ -67,6 +69,7 @@ struct day {
     bool loan_stands; /* it could not be taken back: its function is quarantined, until somebody retries */
     bool bystander_concerned;
     struct hw_function *bystander; /* its VF; NULL: it got none */
+    struct answer bystander_lease;
     unsigned bystander_opens;
 };
 
@@ -131,6 +134,10 @@ static void happen(struct day *day)
     case FUNCTION_FAILS: fail_functions(day, HW_FUNCTION_FAILED); break;
     case FUNCTION_WANTED: fail_functions(day, HW_FUNCTION_WANTED); break;
     case DEVICE_RESET:
+        fake_reset_controllers(device);
+        core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
+        break;
+    case FUNCTIONS_RESET:
         fake_reset_device(device);
         core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
         break;
@@ -221,19 +228,19 @@ static void bystander_comes(struct day *day)
                                                 .devices = devices,
                                                 .device_count = 1,
                                                 .namespaces_given = true};
-    static struct answer lease, region, pair;
+    static struct answer region, pair;
+    struct answer *lease = &day->bystander_lease;
     struct hw_device *device = &day->fixture.fake.devices[0];
 
-    memset(&lease, 0, sizeof(lease));
-    attach(day->clients[BYSTANDER], request, &lease);
+    attach(day->clients[BYSTANDER], request, lease);
     run(day);
-    if (!lease.count || lease.error.code)
+    if (!lease->count || lease->error.code)
         return;
-    register_memory(day->clients[BYSTANDER], &lease, 1 << 20, &region);
+    register_memory(day->clients[BYSTANDER], lease, 1 << 20, &region);
     run(day);
     if (region.error.code)
         return;
-    create_pair(day->clients[BYSTANDER], &lease, &region, 0, true, &pair);
+    create_pair(day->clients[BYSTANDER], lease, &region, 0, true, &pair);
     run(day);
     if (pair.error.code || day->happened)
         return;
@@ -295,6 +302,24 @@ static void afternoon(struct day *day, struct answer *reservation, struct answer
     leave(day, 2, third);
     core_free_lease(day->fixture.core, reservation->lease, true, on_plain, reservation);
     run(day);
+}
+
+/* The SSD is reset under the bystander, which recovers if it can. */
+static void tea(struct day *day)
+{
+    static struct answer recovered;
+    struct hw_device *device = &day->fixture.fake.devices[0];
+
+    check_bystander(day);
+    if (!day->bystander || day->bystander_concerned || device->absent)
+        return;
+    memset(&recovered, 0, sizeof(recovered));
+    fake_reset_controllers(device);
+    core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
+    core_recover(day->clients[BYSTANDER], day->bystander_lease.lease, on_recover, &recovered);
+    run(day);
+    ck_assert_uint_eq(recovered.count, 1);
+    day->bystander = NULL;
 }
 
 static void evening(struct day *day)
@@ -418,6 +443,7 @@ static unsigned run_day(enum mishap mishap, bool soiled, unsigned at)
     bystander_comes(&day);
     morning(&day, &first, &second);
     afternoon(&day, &reservation, &third);
+    tea(&day);
     evening(&day);
     dusk(&day);
     night(&day);

@@ -32,6 +32,7 @@ struct world {
     struct process processes[CLIENTS];
     struct answer operator_answer, reservation;
     bool operator_busy, reserving;
+    bool untold[FIXTURE_DEVICES]; /* it was reset, and nobody has said so */
     uint64_t random;
     unsigned deaths;
 };
@@ -190,6 +191,18 @@ static void do_command(void)
                   on_data, &process->other[at]);
 }
 
+static void do_recover(void)
+{
+    struct process *process = any_process();
+    unsigned at = draw(SLOTS);
+
+    if (!has_lease(process) || (process->other_asked[at] && !process->other[at].count))
+        return;
+    process->other_asked[at] = true;
+    memset(&process->other[at], 0, sizeof(process->other[at]));
+    core_recover(process->client, process->lease.lease, on_recover, &process->other[at]);
+}
+
 /* ---- what the operator does ---- */
 
 static void do_allocate(void)
@@ -277,12 +290,18 @@ static void descriptor_kept(void)
 
 static void device_resets(void)
 {
-    struct hw_device *device = &world.fixture.fake.devices[draw(FIXTURE_DEVICES)];
+    unsigned index = draw(FIXTURE_DEVICES);
+    struct hw_device *device = &world.fixture.fake.devices[index];
 
-    if (draw(16))
+    if (draw(4))
         return;
-    fake_reset_device(device);
-    core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
+    if (draw(4))
+        fake_reset_controllers(device);
+    else
+        fake_reset_device(device);
+    world.untold[index] = draw(4) == 0;
+    if (!world.untold[index])
+        core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
 }
 
 static void device_leaves_or_returns(void)
@@ -396,6 +415,7 @@ static void let_something_happen(void)
         {40, do_create},
         {15, do_delete},
         {10, do_command},
+        {8, do_recover},
         {5, do_allocate},
         {5, do_free},
         {5, do_retry},
@@ -471,6 +491,8 @@ static void calm_down(void)
             device->absent = false;
             core_device_event(device->user, device, HW_DEVICE_BACK, NULL);
         }
+        if (world.untold[i])
+            core_device_event(device->user, device, HW_DEVICE_RESET, NULL);
     }
     check_all_answered();
     for (unsigned i = 0; i < CLIENTS; i++) {

@@ -333,7 +333,7 @@ END_TEST
 START_TEST(queue_pairs_share_one_region)
 {
     struct fake_step steps[] = {
-        {.reply = REGION}, {.reply = PAIR}, {.reply = PAIR}, {.reply = "{}"}, {.reply = PAIR}};
+        {.reply = REGION}, {.reply = PAIR}, {.reply = PAIR_TWO}, {.reply = "{}"}, {.reply = PAIR}};
     struct homi_lease *lease = client_attach(steps, 5);
     struct homi_queue_pair *first = NULL, *second = NULL;
     const char *heard = fake_homid_heard(fixture.fake);
@@ -366,6 +366,24 @@ START_TEST(pages_of_a_pair_that_homid_did_not_delete_stay_out_of_use)
     homi_queue_pair_free(pair);
     ck_assert_int_eq(homi_queue_pair_new(lease, NULL, &pair), 0);
     ck_assert_ptr_nonnull(strstr(fake_homid_heard(fixture.fake), "\"submissionOffsetBytes\":20480,"));
+}
+END_TEST
+
+START_TEST(pages_of_a_pair_that_a_reset_took_serve_again)
+{
+    struct fake_step steps[] = {
+        {.reply = REGION},
+        {.reply = PAIR},
+        {.reply = "{\"error\":\"" TENANT "FunctionReset\",\"parameters\":{}}"},
+        {.reply = PAIR},
+    };
+    struct homi_lease *lease = client_attach(steps, 4);
+    struct homi_queue_pair *pair = NULL;
+
+    ck_assert_int_eq(homi_queue_pair_new(lease, NULL, &pair), 0);
+    homi_queue_pair_free(pair);
+    ck_assert_int_eq(homi_queue_pair_new(lease, NULL, &pair), 0);
+    ck_assert_ptr_null(strstr(fake_homid_heard(fixture.fake), "\"submissionOffsetBytes\":20480,"));
 }
 END_TEST
 
@@ -542,6 +560,7 @@ static void add_queue_tests(Suite *suite)
     tcase_add_test(cases, a_queue_pair_rings_where_homid_said);
     tcase_add_test(cases, queue_pairs_share_one_region);
     tcase_add_test(cases, pages_of_a_pair_that_homid_did_not_delete_stay_out_of_use);
+    tcase_add_test(cases, pages_of_a_pair_that_a_reset_took_serve_again);
     tcase_add_test(cases, a_queue_pair_refused_leaves_nothing);
     tcase_add_loop_test(cases, a_queue_pair_that_makes_no_sense_is_a_breach, 0, COUNT(bad_pairs));
     tcase_add_test(cases, an_interrupt_without_descriptor_is_a_breach);

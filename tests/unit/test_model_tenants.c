@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <homi/homi.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,8 @@ enum {
     WAIT_MILLISECONDS = 10000,
     KILLS = 20,
     RELAY_KILLS = 10,
+    RESETS = 5,
+    LOST_COOKIE = 777,
 };
 
 #define SSDS_MAX 8
@@ -36,7 +40,9 @@ static void write_spec(void)
     size_t used = (size_t)snprintf(spec, sizeof(spec),
                                    "--model={\"devices\":[{\"serial\":\"E2E0\",\"virtualFunctions\":2,"
                                    "\"namespaces\":[{\"id\":1,\"bytes\":\"4M\"},{\"id\":2,\"bytes\":\"4M\","
-                                   "\"blockBytes\":4096},{\"id\":3,\"bytes\":\"1G\",\"backing\":\"null\"}]}");
+                                   "\"blockBytes\":4096},{\"id\":3,\"bytes\":\"1G\",\"backing\":\"null\"}],"
+                                   /* Write Zeroes resets the SSD. */
+                                   "\"faults\":[{\"action\":\"reset\",\"opcode\":8}]}");
 
     for (unsigned i = 1; i < ssds; i++)
         used += (size_t)snprintf(spec + used, sizeof(spec) - used,
@@ -413,6 +419,103 @@ START_TEST(killed_tenants_give_everything_back)
 }
 END_TEST
 
+/* Both tenants are this user's, so each is told of both leases. */
+static void wait_for_reset(struct tenant *tenant)
+{
+    struct pollfd entry = {.fd = homi_event_fd(tenant->homi), .events = POLLIN};
+    struct homi_event event;
+    int r;
+
+    do {
+        ck_assert_int_eq(poll(&entry, 1, 10000), 1);
+        r = homi_event_next(tenant->homi, &event);
+        ck_assert_int_ge(r, 0);
+    } while (r == 0 || event.kind != HOMI_EVENT_FUNCTION_RESET ||
+             strcmp(event.lease, homi_lease_name(tenant->lease)) != 0);
+}
+
+static void on_lost(void *user, struct homi_queue_pair *pair, uint64_t cookie)
+{
+    (void)pair;
+    ck_assert_uint_eq(cookie, LOST_COOKIE);
+    ++*(unsigned *)user;
+}
+
+static void reset_the_ssd(struct tenant *tenant)
+{
+    struct homi_batch batch = homi_batch_begin(homi_queue_pair_queue(tenant->pair));
+
+    ck_assert_int_eq(homi_batch_write_zeroes(&batch, tenant->space, 0, 8, 0, LOST_COOKIE), 0);
+    homi_batch_submit(&batch);
+}
+
+START_TEST(leases_outlive_resets_of_the_ssd)
+{
+    struct tenant blue, green;
+    unsigned lost = 0;
+
+    tenant_open(&blue, "blue", 1, false);
+    tenant_open(&green, "green", 2, true);
+    ck_assert_int_ge(homi_event_fd(blue.homi), 0);
+    ck_assert_int_ge(homi_event_fd(green.homi), 0);
+    write_and_verify(&green, 9);
+    for (unsigned i = 0; i < RESETS; i++) {
+        write_and_verify(&blue, i);
+        reset_the_ssd(&blue);
+        wait_for_reset(&blue);
+        wait_for_reset(&green);
+        ck_assert_int_eq(homi_recover(blue.lease, on_lost, &lost), 0);
+        ck_assert_uint_eq(lost, i + 1);
+        ck_assert_int_eq(homi_recover(green.lease, on_lost, &lost), 0);
+        ck_assert_uint_eq(lost, i + 1);
+        /* On the same memory, and with what the namespaces held. */
+        ck_assert_uint_eq(move(&blue, false) + move(&green, false), 0);
+        ck_assert_uint_eq(differences(&blue, i) + differences(&green, 9), 0);
+    }
+    tenant_close(&green);
+    tenant_close(&blue);
+}
+END_TEST
+
+static void *recover(void *user)
+{
+    struct tenant *tenant = user;
+    unsigned lost = 0;
+
+    ck_assert_int_eq(homi_recover(tenant->lease, on_lost, &lost), 0);
+    return NULL;
+}
+
+/* A relay that is stopped does not say that it will not touch the function again, so that is not reset. */
+START_TEST(the_relay_lets_go_of_a_function_before_it_is_reset)
+{
+    struct timespec soon;
+    struct tenant blue, green;
+    pthread_t thread;
+
+    tenant_open(&blue, "blue", 1, false);
+    tenant_open(&green, "green", 2, false);
+    ck_assert_int_ge(homi_event_fd(green.homi), 0);
+    write_and_verify(&green, 1);
+    pid_t relay = wait_for_child("homid-relay");
+    kill(relay, SIGSTOP);
+    reset_the_ssd(&blue);
+    wait_for_reset(&green);
+    ck_assert_int_eq(pthread_create(&thread, NULL, recover, &green), 0);
+    clock_gettime(CLOCK_REALTIME, &soon);
+    soon.tv_sec++;
+    ck_assert_int_eq(pthread_timedjoin_np(thread, NULL, &soon), ETIMEDOUT);
+    kill(relay, SIGCONT);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(wait_for_child("homid-relay"), relay);
+    ck_assert_uint_eq(move(&green, false), 0);
+    ck_assert_uint_eq(differences(&green, 1), 0);
+    write_and_verify(&green, 2);
+    tenant_close(&green);
+    tenant_close(&blue);
+}
+END_TEST
+
 START_TEST(nothing_runs_without_work)
 {
     struct tenant tenant;
@@ -569,6 +672,8 @@ int main(void)
     tcase_add_test(tcase, a_tenant_sleeps_until_interrupted);
     tcase_add_test(tcase, two_tenants_do_not_meet);
     tcase_add_test(tcase, killed_tenants_give_everything_back);
+    tcase_add_test(tcase, leases_outlive_resets_of_the_ssd);
+    tcase_add_test(tcase, the_relay_lets_go_of_a_function_before_it_is_reset);
     tcase_add_test(tcase, nothing_runs_without_work);
     tcase_add_test(tcase, a_relay_runs_only_for_work);
     tcase_add_test(tcase, a_killed_relay_loses_nothing);

@@ -377,6 +377,8 @@ static const struct {
      ERROR("GroupNotViable", "\"virtualFunction\":\"n\",\"group\":3")},
     {{.code = CORE_REFUSED_FUNCTION_FAILED, .name = "n", .text = "t"},
      ERROR("FunctionFailed", "\"virtualFunction\":\"n\",\"reason\":\"t\"")},
+    {{.code = CORE_REFUSED_FUNCTION_RESET, .name = "n", .text = "t"},
+     ERROR("FunctionReset", "\"virtualFunction\":\"n\",\"reason\":\"t\"")},
     {{.code = CORE_REFUSED_NO_QUEUE_PAIR_FREE, .name = "n", .limit = 4},
      ERROR("NoQueuePairFree", "\"virtualFunction\":\"n\",\"limit\":4")},
     {{.code = CORE_REFUSED_NO_INTERRUPT_FREE, .name = "n", .limit = 4},

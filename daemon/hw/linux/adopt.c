@@ -33,6 +33,8 @@ static void adopted(struct hw_function *function)
     if (--function->awaited > 0)
         return;
     function_ready(function);
+    if (function->state == FUNCTION_SUSPENDED)
+        return;
     if (function->failed)
         event_active(function->attention, EV_TIMEOUT, 0);
     else
@@ -139,8 +141,8 @@ void linux_take_over(struct hw_backend *interface, hw_done done, void *user)
     backend_run(backend, NULL, &request, NULL, done, user);
 }
 
-void linux_adopt(struct hw_device *device, const int *fds, size_t fd_count, void *listener_user, hw_done done,
-                 void *user)
+void linux_adopt(struct hw_device *device, const int *fds, size_t fd_count, bool reset, void *listener_user,
+                 hw_done done, void *user)
 {
     struct linux_backend *backend = device->backend;
     struct hw_function *function = NULL;
@@ -163,6 +165,13 @@ void linux_adopt(struct hw_device *device, const int *fds, size_t fd_count, void
     function->listener_user = listener_user;
     function->done = done;
     function->user = user;
+    if (reset) {
+        linux_suspend(function, "its controller was reset");
+        /* It is refused, which tells that the function is taken over when the event loop comes round. */
+        function->awaited = 1;
+        command_submit(command_new(function, on_unanswered, function), "taking it over", NULL, on_ended);
+        return;
+    }
     const char *wrong = controller_check(&function->controller);
     if (wrong)
         function_fail_later(function, wrong);

@@ -45,7 +45,10 @@ struct hw_device {
     struct helper_lane lane; /* one operation at a time */
 };
 
-enum function_state { FUNCTION_OPENING, FUNCTION_READY, FUNCTION_CLOSING };
+/* FUNCTION_SUSPENDED: its controller was reset; it keeps its descriptors and what is mapped, and sends
+ * nothing.
+ */
+enum function_state { FUNCTION_OPENING, FUNCTION_READY, FUNCTION_SUSPENDED, FUNCTION_CLOSING };
 
 struct command;
 TAILQ_HEAD(command_list, command);
@@ -75,6 +78,7 @@ struct hw_function {
     enum function_state state;
     bool failed;
     bool failure_told;
+    bool renewing;     /* opening anew what is open */
     bool reset_needed; /* it did not stop when it was told to */
     bool in_use;       /* it had an I/O queue pair since it was opened */
     int outcome;       /* of an open that failed, for when everything was given back */
@@ -105,7 +109,7 @@ struct hw_function {
     struct command_list commands;
     struct command_list ended; /* results still to be told */
 
-    hw_done done; /* of open, then of close */
+    hw_done done; /* of open, renew, then of close */
     void *user;
 };
 
@@ -113,6 +117,8 @@ struct hw_function {
 
 void linux_open(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
 void linux_close(struct hw_function *function, hw_done done, void *user);
+void linux_suspend(struct hw_function *function, const char *reason);
+void linux_renew(struct hw_function *function, hw_done done, void *user);
 void function_free(struct hw_function *function); /* at once, without a callback */
 /* The parts that opening and adopting share. */
 int function_new(struct linux_backend *backend, struct hw_function **ret_function);
@@ -127,8 +133,8 @@ void function_watch(struct hw_function *function);
 /* ---- adopt.c: a VF that an earlier homid opened ---- */
 
 size_t linux_kept_fds(struct hw_function *function, int fds[HW_KEPT_FDS_MAX]);
-void linux_adopt(struct hw_device *device, const int *fds, size_t fd_count, void *listener_user, hw_done done,
-                 void *user);
+void linux_adopt(struct hw_device *device, const int *fds, size_t fd_count, bool reset, void *listener_user,
+                 hw_done done, void *user);
 void linux_discard(struct hw_backend *backend, const int *fds, size_t fd_count, hw_done done, void *user);
 void linux_take_over(struct hw_backend *backend, hw_done done, void *user);
 

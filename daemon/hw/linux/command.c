@@ -71,9 +71,10 @@ void command_submit(struct command *command, const char *what, const struct admi
 
     command->what = what;
     command->next = next;
-    if (function->failed || function->state == FUNCTION_CLOSING) {
+    if (function->failed || function->state == FUNCTION_SUSPENDED || function->state == FUNCTION_CLOSING) {
         command_end_later(command, -EIO,
-                          function->failed ? function->reason : "the function is being closed");
+                          function->state == FUNCTION_CLOSING ? "the function is being closed"
+                                                              : function->reason);
         return;
     }
     int r = admin_queue_submit(function->queue, admin, on_completion, command);

@@ -42,7 +42,7 @@ void function_free(struct hw_function *function)
 
 void function_fail_later(struct hw_function *function, const char *reason)
 {
-    if (function->failed || function->state == FUNCTION_CLOSING)
+    if (function->failed || function->state == FUNCTION_SUSPENDED || function->state == FUNCTION_CLOSING)
         return;
     function->failed = true;
     snprintf(function->reason, sizeof(function->reason), "%s", reason);
@@ -107,7 +107,7 @@ static void on_request(evutil_socket_t fd, short events, void *user)
     (void)events;
 
     drain(fd);
-    if (function->state == FUNCTION_READY)
+    if (function->state == FUNCTION_READY || function->state == FUNCTION_SUSPENDED)
         function->backend->listener.function_event(function->listener_user, function, HW_FUNCTION_WANTED,
                                                    "the kernel asks for the function back");
 }
@@ -135,7 +135,7 @@ static void on_backstop(evutil_socket_t fd, short events, void *user)
 
 static void ring(struct hw_function *function, unsigned doorbell, uint16_t value)
 {
-    if (function->state != FUNCTION_CLOSING && controller_ring(&function->controller, doorbell, value) < 0)
+    if (function->state < FUNCTION_SUSPENDED && controller_ring(&function->controller, doorbell, value) < 0)
         function_fail_later(function, "its registers cannot be written");
 }
 
@@ -243,18 +243,29 @@ void linux_close(struct hw_function *function, hw_done done, void *user)
 
 /* ---- opening ---- */
 
-/* What was opened goes back; open's callback then says why. */
+/* What was opened goes back; open's callback then says why. What was to be renewed stays as it is, for close.
+ */
 static void give_up(struct hw_function *function, int error)
 {
-    function->outcome = error;
-    shut_down(function, function->reason);
+    struct hw_result result = {.error = error};
+
+    if (!function->renewing) {
+        function->outcome = error;
+        shut_down(function, function->reason);
+        return;
+    }
+    function->renewing = false;
+    linux_suspend(function, function->reason);
+    snprintf(result.reason, sizeof(result.reason), "%s", function->reason);
+    function->done(function->user, &result);
 }
 
 void function_ready(struct hw_function *function)
 {
     struct hw_result result = {0};
 
-    function->state = FUNCTION_READY;
+    if (function->state != FUNCTION_SUSPENDED)
+        function->state = FUNCTION_READY;
     result.function.handle = function;
     result.function.info = &function->info;
     function->done(function->user, &result);
@@ -287,6 +298,9 @@ static void on_brought_up(struct hw_function *function, int error)
         return;
     }
     keep(function);
+    if (function->renewing && function->port)
+        relay_port_resume(function->port);
+    function->renewing = false;
     function_ready(function);
 }
 
@@ -449,4 +463,70 @@ void linux_open(struct hw_device *device, unsigned index, void *listener_user, h
     job.device.index = (uint16_t)index;
     request.fds = function->memfds;
     backend_run(backend, &function->lane, &request, decode_opened, on_opened, function);
+}
+
+/* ---- after a reset behind homid's back ---- */
+
+void linux_suspend(struct hw_function *function, const char *reason)
+{
+    function->state = FUNCTION_SUSPENDED;
+    if (reason != function->reason)
+        snprintf(function->reason, sizeof(function->reason), "%s", reason);
+    commands_cancel(function, -EIO, function->reason);
+    event_del(function->backstop);
+    if (function->port)
+        relay_port_suspend(function->port, NULL, NULL);
+}
+
+static void on_reset(void *user, const struct hw_result *result)
+{
+    struct hw_function *function = user;
+
+    if (result->error) {
+        snprintf(function->reason, sizeof(function->reason), "%s", result->reason);
+        give_up(function, result->error);
+        return;
+    }
+    admin_queue_free(function->queue);
+    function->queue = NULL;
+    function->failed = function->failure_told = function->in_use = false;
+    function->state = FUNCTION_OPENING;
+    controller_enable(&function->controller, function->memory.submission_iova, function->memory.written_iova,
+                      ADMIN_ENTRIES, on_enabled, function);
+}
+
+/* In the lane of its mappings, so that none of those under way meets the reset. */
+static void on_let_go(void *user, int error)
+{
+    struct hw_function *function = user;
+    const struct job_renew job = {.vectors = function->opened.vectors};
+    const struct helper_request request = {.job = JOB_RENEW,
+                                           .data = &job,
+                                           .bytes = sizeof(job),
+                                           .fds = &function->fds[OPENED_DEVICE],
+                                           .fd_count = 1,
+                                           .deadline_milliseconds = OPEN_MILLISECONDS};
+
+    if (error) {
+        snprintf(function->reason, sizeof(function->reason), "the doorbell relay does not let go of it");
+        give_up(function, error);
+        return;
+    }
+    backend_run(function->backend, &function->lane, &request, NULL, on_reset, function);
+}
+
+void linux_renew(struct hw_function *function, hw_done done, void *user)
+{
+    linux_suspend(function,
+                  function->state == FUNCTION_SUSPENDED ? function->reason : "it is brought up anew");
+    function->done = done;
+    function->user = user;
+    function->renewing = true;
+    /* An access to a VF that is being reset would hang. */
+    if (function->port)
+        relay_port_suspend(function->port, on_let_go, function);
+    else if (function->adopted && function->backend->relay)
+        relay_function_close(function->backend->relay, function->opened.address, on_let_go, function);
+    else
+        on_let_go(function, 0);
 }

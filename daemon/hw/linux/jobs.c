@@ -19,4 +19,5 @@ const helper_job hw_linux_jobs[HW_LINUX_JOB_COUNT] = {
     [JOB_DISCARD] = job_nothing,
     [JOB_TAKE_OVER] = job_nothing,
     [JOB_CHANGE_NAMESPACE] = job_change_namespace,
+    [JOB_RENEW] = job_renew,
 };

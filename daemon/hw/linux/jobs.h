@@ -29,6 +29,7 @@ enum hw_linux_job {
     JOB_DISCARD,          /* any fds, to be closed */
     JOB_TAKE_OVER, /* nothing: what an earlier homid asked for and did not get yet is not done any more */
     JOB_CHANGE_NAMESPACE, /* job_namespace -> uint32_t: the id of one that was created */
+    JOB_RENEW,            /* job_renew + device */
     HW_LINUX_JOB_COUNT,
 };
 
@@ -75,6 +76,11 @@ struct job_release {
     bool reset; /* the controller could not be stopped otherwise */
 };
 
+/* After the PF was reset: the VF is there again, but nothing of what it was told. */
+struct job_renew {
+    uint16_t vectors; /* as when it was opened */
+};
+
 struct job_map {
     uint64_t offset, bytes, iova;
     bool perhaps; /* unmapping: that nothing is there is no failure */
@@ -107,5 +113,6 @@ void job_lend(const struct helper_input *input, struct helper_output *output);
 void job_withdraw(const struct helper_input *input, struct helper_output *output);
 void job_reclaim(const struct helper_input *input, struct helper_output *output);
 void job_nothing(const struct helper_input *input, struct helper_output *output);
+void job_renew(const struct helper_input *input, struct helper_output *output);
 
 #endif

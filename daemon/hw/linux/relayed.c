@@ -49,12 +49,15 @@ static int need_port(struct hw_function *function)
 
     if (!function->backend->relay)
         return -ENOTSUP;
-    if (function->state != FUNCTION_READY)
+    if (function->state != FUNCTION_READY && function->state != FUNCTION_SUSPENDED)
         return -ENODEV;
     if (function->port)
         return 0;
     describe(function, &target);
-    return relay_port_new(function->backend->relay, &target, on_ended, function, &function->port);
+    int r = relay_port_new(function->backend->relay, &target, on_ended, function, &function->port);
+    if (r == 0 && function->state == FUNCTION_SUSPENDED)
+        relay_port_suspend(function->port, NULL, NULL);
+    return r;
 }
 
 int linux_page_new(struct hw_function *function, struct hw_page **ret_page)

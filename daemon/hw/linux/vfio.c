@@ -393,3 +393,17 @@ void job_nothing(const struct helper_input *input, struct helper_output *output)
     (void)input;
     (void)output;
 }
+
+/*
+ * The kernel's reset of the VF writes its MSI-X table and configuration space anew; where the PF's reset took
+ * bus mastering away before the kernel could save it, it is turned on again.
+ */
+void job_renew(const struct helper_input *input, struct helper_output *output)
+{
+    struct opening opening = {.address = "the VF", .device = input->fds[0], .output = output};
+
+    if (ioctl(opening.device, VFIO_DEVICE_RESET) < 0)
+        helper_fail(output, -errno, "resetting the VF");
+    else
+        enable_bus_mastering(&opening);
+}

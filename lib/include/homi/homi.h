@@ -58,6 +58,7 @@ enum homi_refusal {
     HOMI_REFUSED_DEVICE_UNAVAILABLE,
     HOMI_REFUSED_GROUP_NOT_VIABLE,
     HOMI_REFUSED_FUNCTION_FAILED,
+    HOMI_REFUSED_FUNCTION_RESET, /* the SSD was reset: call homi_recover() */
     HOMI_REFUSED_NO_QUEUE_PAIR,
     HOMI_REFUSED_NO_INTERRUPT,
     HOMI_REFUSED_DEPTH,
@@ -223,6 +224,25 @@ int homi_queue_pair_event_fd(const struct homi_queue_pair *pair);
  * for each, which clears them.
  */
 int homi_queue_pair_wait(struct homi_queue_pair *pair, int timeout_milliseconds);
+
+/* ---- after a reset ---- */
+
+/*
+ * Makes a lease usable again after a reset of its SSD (HOMI_EVENT_FUNCTION_RESET, or
+ * HOMI_REFUSED_FUNCTION_RESET): waits until homid has brought its VFs up again, and creates the queue pairs
+ * that the reset took, each in the same memory and with as many entries as before, perhaps with another id
+ * and eventfd. Memory keeps its addresses, on both sides. A queue pair that is still there is left alone, so
+ * calling it without a reset does no harm.
+ *
+ * Commands in flight will not complete, and may have been executed or not: lost (NULL: nobody) is called with
+ * the cookie of each, before its queue pair is made anew. Reap first what was completed. No thread may use a
+ * queue pair of the lease meanwhile.
+ *
+ * Returns 0, a refusal (HOMI_REFUSED_LEASE_REVOKED: the VFs did not come back), or a negative errno. When it
+ * fails half way (HOMI_REFUSED_FUNCTION_RESET: one more reset came) it may be called again.
+ */
+int homi_recover(struct homi_lease *lease,
+                 void (*lost)(void *user, struct homi_queue_pair *pair, uint64_t cookie), void *user);
 
 /* ---- what the controller says ---- */
 

@@ -39,11 +39,16 @@ struct worker {
     uint32_t *free_slots;
     uint32_t free_count;
     struct slot *pending; /* prepared, but the queue was full */
+    uint32_t *again;      /* slots whose commands a reset took: they are sent again, as they were */
+    uint32_t again_count;
     uint64_t random;
 };
 
 struct load {
     struct load_options options;
+    struct homi_lease *lease;
+    double progressed; /* wall clock, as of the last tick; only where the load recovers */
+    bool recovering;   /* nothing has completed since */
     struct homi_memory *memory;
     struct worker *workers;
     struct pollfd *polls;
@@ -142,9 +147,13 @@ static int issue(struct load *load, struct worker *worker)
     struct homi_batch batch = homi_batch_begin(worker->queue);
     int r = 0;
 
-    while (worker->pending || worker->free_count > 0) {
+    while (worker->pending || worker->again_count > 0 || worker->free_count > 0) {
         struct slot *slot = worker->pending;
 
+        if (!slot && worker->again_count > 0) {
+            slot = &worker->slots[worker->again[--worker->again_count]];
+            prepare(load, worker, slot);
+        }
         if (!slot) {
             slot = &worker->slots[worker->free_slots[worker->free_count - 1]];
             if (!choose(load, worker, slot))
@@ -232,6 +241,7 @@ static int sleep_for_completions(struct load *load)
     return r == -ETIMEDOUT ? 0 : r;
 }
 
+/* Those that are to be sent again included. */
 static uint32_t in_flight(const struct load *load)
 {
     uint32_t count = 0;
@@ -262,9 +272,9 @@ static int turn(struct load *load, bool ending, uint32_t *ret_progress)
         struct worker *worker = &load->workers[i];
         int r;
 
-        if (ending)
+        if (ending && worker->again_count == 0)
             drop_pending(worker);
-        r = ending ? 0 : issue(load, worker);
+        r = ending && worker->again_count == 0 ? 0 : issue(load, worker);
         if (r < 0)
             return r;
         progress += (uint32_t)r + reap(load, worker);
@@ -273,22 +283,82 @@ static int turn(struct load *load, bool ending, uint32_t *ret_progress)
     return 0;
 }
 
+/* ---- after a reset ---- */
+
+static void on_lost(void *user, struct homi_queue_pair *pair, uint64_t cookie)
+{
+    struct load *load = user;
+
+    for (uint32_t i = 0; i < load->options.queue_pairs; i++) {
+        struct worker *worker = &load->workers[i];
+        if (worker->pair == pair)
+            worker->again[worker->again_count++] = (uint32_t)cookie;
+    }
+}
+
+static int recover(struct load *load)
+{
+    int r;
+
+    for (uint32_t i = 0; i < load->options.queue_pairs; i++)
+        reap(load, &load->workers[i]);
+    do
+        r = homi_recover(load->lease, on_lost, load);
+    while (r == HOMI_REFUSED_FUNCTION_RESET);
+    for (uint32_t i = 0; i < load->options.queue_pairs; i++)
+        load->polls[i].fd = homi_queue_pair_event_fd(load->workers[i].pair);
+    load->report->recoveries++;
+    load->recovering = true;
+    return r;
+}
+
+static int sleep_or_recover(struct load *load)
+{
+    int r = sleep_for_completions(load);
+
+    return load->options.recovers && (r == -EIO || r == -ENODEV) ? recover(load) : r;
+}
+
+/* Once a tick. */
+static int look_after(struct load *load, bool progress)
+{
+    int r = homi_queue_health(load->workers[0].queue);
+    struct homi_event event;
+    double now;
+
+    if (!load->options.recovers)
+        return r;
+    now = ticks_wall_seconds();
+    if (progress && load->recovering) {
+        load->recovering = false;
+        if (now - load->progressed > load->report->outage_seconds)
+            load->report->outage_seconds = now - load->progressed;
+    }
+    if (progress)
+        load->progressed = now;
+    while (r >= 0 && (r = homi_event_next(load->options.recovers, &event)) > 0)
+        if (event.kind == HOMI_EVENT_FUNCTION_RESET)
+            r = -EIO;
+    return r == -EIO || r == -ENODEV ? recover(load) : r;
+}
+
 static int drive(struct load *load, unsigned end)
 {
     unsigned progressed = ticks_now(), checked = progressed;
-    bool ending = false;
+    bool ending = false, progressed_since = true;
 
     for (;;) {
         unsigned now = ticks_now();
-        uint32_t progress;
+        uint32_t progress = 0;
         int r;
 
         ending = ending || ticks_stopped() || (end != 0 && now >= end);
         r = turn(load, ending, &progress);
         if (r == 0 && now != checked)
-            r = homi_queue_health(load->workers[0].queue);
+            r = look_after(load, progressed_since);
+        progressed_since = now != checked ? false : progressed_since || progress > 0;
         checked = now;
-        if (r < 0)
+        if (r != 0)
             return r;
         if (progress == 0 && in_flight(load) == 0)
             return 0;
@@ -296,7 +366,7 @@ static int drive(struct load *load, unsigned end)
             progressed = now;
         else if (now - progressed > load->options.stall_seconds * TICKS_PER_SECOND)
             return -ETIMEDOUT;
-        else if (load->options.interrupt && (r = sleep_for_completions(load)) < 0)
+        else if (load->options.interrupt && (r = sleep_or_recover(load)) != 0)
             return r;
     }
 }
@@ -343,7 +413,8 @@ static int start_worker(struct load *load, struct homi_lease *lease, uint32_t in
     worker->blocks = calloc(worker->count, sizeof(*worker->blocks));
     worker->slots = calloc(options->depth, sizeof(*worker->slots));
     worker->free_slots = calloc(options->depth, sizeof(*worker->free_slots));
-    if (!worker->blocks || !worker->slots || !worker->free_slots)
+    worker->again = calloc(options->depth, sizeof(*worker->again));
+    if (!worker->blocks || !worker->slots || !worker->free_slots || !worker->again)
         return -ENOMEM;
     for (uint32_t i = 0; i < options->depth; i++) {
         worker->slots[i].buffer = buffers + ((size_t)index * options->depth + i) * options->block_bytes;
@@ -366,6 +437,7 @@ int load_new(struct homi_lease *lease, const struct load_options *options, struc
     if (!load)
         return -ENOMEM;
     load->options = *options;
+    load->lease = lease;
     load->generation = options->generation;
     load->workers = calloc(options->queue_pairs, sizeof(*load->workers));
     load->polls = calloc(options->queue_pairs, sizeof(*load->polls));
@@ -390,6 +462,7 @@ void load_free(struct load *load)
         free(load->workers[i].blocks);
         free(load->workers[i].slots);
         free(load->workers[i].free_slots);
+        free(load->workers[i].again);
     }
     homi_memory_free(load->memory);
     free(load->workers);

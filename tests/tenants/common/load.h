@@ -24,6 +24,7 @@ struct load_options {
     bool interrupt;
     unsigned memory_flags;
     unsigned stall_seconds; /* without a completion: the load gives up */
+    struct homi *recovers;  /* when the SSD is reset, which it tells of; NULL: that ends the load */
 };
 
 enum load_job {
@@ -47,7 +48,7 @@ void load_free(struct load *load); /* NULL-safe */
 /*
  * Runs a job to its end, or until SIGTERM. Adds what happened to the report, reads, writes and time only when
  * it is to be measured. Returns 0 (also when there were errors and miscompares: see the report), -ETIMEDOUT
- * when the device stalled, -EIO or -ENODEV when the controller died.
+ * when the device stalled, -EIO or -ENODEV when the controller died, a refusal when it was not recovered.
  */
 int load_run(struct load *load, enum load_job job, const struct load_limit *limit, bool measured,
              struct report *report);

@@ -16,8 +16,10 @@ static void print_json(const struct report *report, double iops, double mibps)
            ",\"iops\":%.0f,\"mibps\":%.1f,",
            report->seconds, report->cpu_seconds, report->reads, report->writes, iops, mibps);
     printf("\"errors\":%" PRIu64 ",\"miscompares\":%" PRIu64 ",\"verified\":%" PRIu64
-           ",\"doorbellWrites\":%" PRIu64 ",\"spurious\":%" PRIu64 "}\n",
-           report->errors, report->miscompares, report->verified, report->doorbell_writes, report->spurious);
+           ",\"doorbellWrites\":%" PRIu64 ",\"spurious\":%" PRIu64
+           ",\"recoveries\":%u,\"outageSeconds\":%.2f}\n",
+           report->errors, report->miscompares, report->verified, report->doorbell_writes, report->spurious,
+           report->recoveries, report->outage_seconds);
 }
 
 void report_print(const struct report *report, bool json)

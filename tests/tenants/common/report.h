@@ -18,6 +18,8 @@ struct report {
     uint64_t errors, miscompares,
         verified;                       /* of all; verified counts blocks that were read and found right */
     uint64_t doorbell_writes, spurious; /* of all */
+    unsigned recoveries;                /* after resets */
+    double outage_seconds; /* the longest time without a completion around one of them, to a tick */
 };
 
 /* The JSON has iops, mibps and the fields above in camel case. */
