@@ -18,6 +18,8 @@ static const struct {
     [CORE_EVENT_MEMORY_REGISTERED] = {"dce3e1c27b4645efb8548cecdc7828a4", "memory registered", LOG_INFO},
     [CORE_EVENT_MEMORY_RELEASED] = {"000f701b5b654742819ad1ad453d8891", "memory released", LOG_INFO},
     [CORE_EVENT_FAULT] = {"21ae4a76fa8e49ad86ea743c04117f92", "fault", LOG_WARNING},
+    [CORE_EVENT_LEASE_LOST] = {"59d393e5a7444424911a9b33917ece8c", "lease lost", LOG_NOTICE},
+    [CORE_EVENT_LEASE_REVOKING] = {"8f5b9cfb72eb4879b615bcf9233be153", "lease is being revoked", LOG_NOTICE},
     [CORE_EVENT_LEASE_REVOKED] = {"7541fe67f43c4b688aa05cf7c6da1944", "lease revoked", LOG_WARNING},
     [CORE_EVENT_FUNCTION_RESET] = {"203a0346ac7446f18fd7faae2fa222de", "function reset", LOG_WARNING},
     [CORE_EVENT_FUNCTION_FAILED] = {"387388f5d9b94c52a542eaa5fa3ca601", "function failed", LOG_WARNING},

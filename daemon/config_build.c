@@ -269,6 +269,7 @@ static int build_tenant(struct build *build, json_object *object, struct core_te
     tenant->connections_max = number(object, "connectionsMax", 64);
     tenant->regions_max = number(object, "regionsMax", 64);
     tenant->waiting_max = number(object, "waitingMax", 8);
+    tenant->lease_seconds_max = number(object, "leaseSecondsMax", 0);
     tenant->memory_bytes_max = memory;
 
     at = config_place_key(place, "users");

@@ -67,6 +67,7 @@ static const struct key tenant_keys[] = {
     {.name = "memoryMax", .kind = KIND_BYTES, .minimum = 0, .maximum = INT64_C(1) << 50},
     {.name = "connectionsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 100000},
     {.name = "regionsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 65535},
+    {.name = "leaseSecondsMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = CORE_EXPIRES_SECONDS_MAX},
     {.name = "waitingMax", .kind = KIND_NUMBER, .minimum = 0, .maximum = 100000},
     {0},
 };

@@ -134,6 +134,12 @@ static void on_changed(void *user)
     loop_changed(daemon->loop);
 }
 
+static void on_expel(void *user, void *client_user, bool kill)
+{
+    (void)user;
+    server_expel(client_user, kill);
+}
+
 static void on_tick(void *user)
 {
     struct daemon *daemon = user;
@@ -322,6 +328,7 @@ static int build(struct daemon *daemon)
                                           .forget_keeper = on_forget_keeper,
                                           .step = on_step,
                                           .changed = on_changed,
+                                          .expel = on_expel,
                                           .user = daemon};
     const char *what = "event loop";
     int r = loop_new(&loop_listener, &daemon->loop);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -347,6 +349,16 @@ void peer_resume(struct peer *peer)
 {
     if (!varlink_connection_call_pending(peer->session.connection) && want(peer, INTEREST_CALLS) < 0)
         peer_end(peer, NULL);
+}
+
+void peer_expel(struct peer *peer, bool kill)
+{
+    /* By its pidfd: the number may be another process's by now. Whoever is gone already needs no signal. */
+    if (kill && peer->pidfd >= 0 && pidfd_send_signal(peer->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        log_write(peer->shared->log, LOG_WARNING, NULL, "pid %d cannot be killed: %s", (int)peer->session.pid,
+                  strerror(errno));
+    peer->ending = true;
+    wake(&peer->session);
 }
 
 void peer_end(struct peer *peer, const char *why)

@@ -87,7 +87,9 @@ int peer_new(struct peer_shared *shared, struct peer_list *list, int fd, enum ap
 int peer_restore(struct peer_shared *shared, struct peer_list *list, int fd, uint32_t slot,
                  const struct peer_record *record, struct peer_account *account,
                  const struct core_peer *credentials, bool operator);
-void peer_resume(struct peer *peer);               /* takes calls, after shared->holding */
+void peer_resume(struct peer *peer); /* takes calls, after shared->holding */
+/* Ends once what is queued for it is out; with kill, its process is killed. */
+void peer_expel(struct peer *peer, bool kill);
 void peer_end(struct peer *peer, const char *why); /* closes, gives everything back and frees */
 
 #endif

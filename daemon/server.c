@@ -504,6 +504,11 @@ void server_settled(struct server *server)
     lease_sockets_settle(server->lease_sockets, server->api.core);
 }
 
+void server_expel(struct api_session *session, bool kill)
+{
+    peer_expel((struct peer *)session, kill); /* its first member */
+}
+
 void server_event(struct server *server, const struct core_event *event)
 {
     if (event->lease && event->kind == CORE_EVENT_LEASE_ENDED) {

@@ -57,6 +57,8 @@ void server_call_begun(struct server *server, uint32_t connection); /* as core_a
 void server_event(struct server *server, const struct core_event *event); /* tells those who monitor */
 /* Counts a step of a function's life cycle. */
 void server_step(struct server *server, const char *operation, bool failed, uint64_t milliseconds);
+/* Ends the connection of a client, whose session it is; with kill, the process that connected first. */
+void server_expel(struct api_session *session, bool kill);
 void server_stop(struct server *server); /* accepts nobody any more and ends every connection */
 unsigned server_connections(const struct server *server); /* refused ones not included */
 

@@ -21,7 +21,7 @@
 
 /* What this version writes, and the lowest version of homid that can read it. A build may raise them. */
 #ifndef STATE_VERSION
-#define STATE_VERSION 2u
+#define STATE_VERSION 3u
 #endif
 #ifndef STATE_READABLE_BY
 #define STATE_READABLE_BY 1u

@@ -51,6 +51,7 @@ enum exit_status command_list(const struct options *options, char **arguments);
 enum exit_status command_queue(const struct options *options, char **arguments);
 enum exit_status command_vf_alloc(const struct options *options, char **arguments);
 enum exit_status command_vf_free(const struct options *options, char **arguments);
+enum exit_status command_lease_revoke(const struct options *options, char **arguments);
 enum exit_status command_retry(const struct options *options, char **arguments);
 enum exit_status command_drain(const struct options *options, char **arguments);
 enum exit_status command_undrain(const struct options *options, char **arguments);

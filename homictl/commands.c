@@ -57,13 +57,13 @@ const struct command commands[] = {
      .arguments = "",
      .options = OPTION_TENANT | OPTION_DEVICE | OPTION_QUEUES | OPTION_NAMESPACE | OPTION_PASSTHROUGH |
                 OPTION_KERNEL | OPTION_USER | OPTION_PID | OPTION_UNIT | OPTION_KILL | OPTION_CONTAINER |
-                OPTION_LEASE_SOCKET,
+                OPTION_LEASE_SOCKET | OPTION_EXPIRES,
      .required = OPTION_TENANT,
      .summary = "Reserve virtual functions for a tenant, ahead of its processes",
      .details =
          "Takes one virtual function of each device named, all or nothing; of one device that serves when\n"
-         "none is named. The reservation stands until it is freed. Prints the name of the lease, which\n"
-         "the tenant's processes may attach to, and the functions.\n"
+         "none is named. The reservation stands until it is freed or expires. Prints the name of the\n"
+         "lease, which the tenant's processes may attach to, and the functions.\n"
          "With --passthrough or --kernel the functions are lent to software that knows nothing of homid:\n"
          "the user owns the device nodes, which are printed too, until the lease ends.\n"
          "With --lease-socket whoever can connect to the socket that is printed may have the lease.",
@@ -79,6 +79,18 @@ const struct command commands[] = {
          "deleted and their access to the functions ends. A lease that lends functions waits for whoever\n"
          "still has a device node open (`homictl list leases` says who), and with --force kills them.",
      .run = command_vf_free},
+    {.words = "lease revoke",
+     .arguments = "LEASE",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = OPTION_GRACE | OPTION_KILL,
+     .summary = "Take a lease away from those who hold it",
+     .details =
+         "They are told at once, and lose it when the grace is over: their queue pairs are deleted, and the\n"
+         "connections of those who hold no other lease are closed. A function whose descriptor a process\n"
+         "keeps goes offline until that process lets go. Waits until the lease is over; calling it again\n"
+         "with a shorter grace is possible.",
+     .run = command_lease_revoke},
     {.words = "queue",
      .arguments = "",
      .group = GROUP_LOOK,

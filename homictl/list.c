@@ -62,6 +62,7 @@ const struct listing listing_leases = {
      {"QUEUES", LISTING_OF, "queuePairsUsed", "queuePairs"},
      {"MEMORY", LISTING_BYTES, "memoryBytes", NULL},
      {"AGE", LISTING_AGE, "ageSeconds", NULL},
+     {"ENDS IN", LISTING_AGE, "endsInSeconds", NULL},
      {"PIDS", LISTING_LIST, "holders", "pid"},
      {"UIDS", LISTING_LIST | LISTING_WIDE, "holders", "uid"},
      {"REGIONS", LISTING_LIST | LISTING_WIDE, "holders", "regions"},

@@ -8,6 +8,9 @@
 
 #include "homictl/options.h"
 
+#define GRACE_SECONDS_MAX   86400
+#define EXPIRES_SECONDS_MAX 315360000
+
 struct option_description {
     unsigned bit;
     const char *name;
@@ -25,10 +28,12 @@ static const struct option_description descriptions[] = {
     {OPTION_USER, "user", "NAME", "the user who gets the device nodes; the tenant's only one by default"},
     {OPTION_PID, "pid", "PID", "the lease ends with this process"},
     {OPTION_UNIT, "unit", "NAME", "the lease ends with this unit of systemd"},
-    {OPTION_KILL, "kill", NULL, "at the end, kill the user's processes that do not let go"},
+    {OPTION_KILL, "kill", NULL, "at the end, kill the processes that hold it still"},
     {OPTION_CONTAINER, "container", NULL, "describe the lease to engines of containers (CDI)"},
     {OPTION_LEASE_SOCKET, "lease-socket", NULL, "make a socket for this lease, for whoever may reach it"},
     {OPTION_FORCE, "force", NULL, "also when processes hold it: they lose it"},
+    {OPTION_GRACE, "grace", "TIME", "how long its holders may go on, like 30s or 5min (none when left out)"},
+    {OPTION_EXPIRES, "expires", "TIME", "take the lease away after so long, like 90s, 15min, 8h or 7d"},
     {OPTION_SINCE, "since", "N", "begin with the events from sequence number N on that are still kept"},
     {OPTION_CONFIG, "config", "PATH", "the configuration, instead of homid's own"},
     {OPTION_INTERVAL, "interval", "SECONDS", "look again so often (default 1)"},
@@ -62,6 +67,29 @@ static int parse_number(const char *name, const char *text, int64_t minimum, int
     }
     *ret_value = value;
     return 0;
+}
+
+/* A number of seconds, or with a unit. */
+static int parse_time(const char *name, const char *text, int64_t maximum, int64_t *ret_seconds)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+    char *end;
+
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+
+    for (size_t i = 0; !errno && end != text && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(end, units[i].name) || value < 0 || value > maximum / units[i].seconds)
+            continue;
+        *ret_seconds = value * units[i].seconds;
+        return 0;
+    }
+    fprintf(stderr, "homictl: --%s takes a time like 30s, 5min, 8h or 7d, at most %" PRId64 " s, not '%s'\n",
+            name, maximum, text);
+    return -EINVAL;
 }
 
 static int parse_colour(const char *text, enum option_colour *ret_colour)
@@ -138,6 +166,8 @@ static int take(struct options *options, const struct option_description *option
     case OPTION_USER: return parse_user(argument, &options->user);
     case OPTION_PID: return parse_number(option->name, argument, 1, INT32_MAX, &options->pid);
     case OPTION_UNIT: options->unit = argument; break;
+    case OPTION_GRACE: return parse_time(option->name, argument, GRACE_SECONDS_MAX, &options->grace);
+    case OPTION_EXPIRES: return parse_time(option->name, argument, EXPIRES_SECONDS_MAX, &options->expires);
     case OPTION_SINCE: return parse_number(option->name, argument, 1, INT64_MAX, &options->since);
     case OPTION_NAMESPACE:
         /* FFFFFFFFh means all namespaces and is no namespace's id (NVMe Base 2.0, section 3.2.1.2). */

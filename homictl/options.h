@@ -40,6 +40,8 @@ enum option_bit {
     OPTION_KILL = 1 << 25,
     OPTION_CONTAINER = 1 << 26,
     OPTION_LEASE_SOCKET = 1 << 27,
+    OPTION_GRACE = 1 << 28,
+    OPTION_EXPIRES = 1 << 29,
 };
 #define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_JSON | OPTION_OUTPUT | OPTION_SOCKET | OPTION_COLOUR)
 
@@ -57,6 +59,7 @@ struct options {
     const char *config, *root;
     bool wide;
     int64_t queues, since, user, pid, interval, wait /* both in seconds */, block;
+    int64_t grace, expires; /* seconds */
     char **words;
     int word_count;
 };

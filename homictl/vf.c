@@ -73,6 +73,8 @@ enum exit_status command_vf_alloc(const struct options *options, char **argument
     if (options->given & OPTION_QUEUES)
         json_object_object_add(parameters, "queuePairs", json_object_new_int64(options->queues));
     add_loan(options, parameters);
+    if (options->given & OPTION_EXPIRES)
+        json_object_object_add(parameters, "expiresSeconds", json_object_new_int64(options->expires));
     json_object_object_add(parameters, "requestId", call_request_id());
     status = call(options, tried, ADMIN_METHOD("AllocateVirtualFunctions"), parameters, &reply);
     if (status != EXIT_OK)
@@ -105,6 +107,26 @@ enum exit_status command_vf_free(const struct options *options, char **arguments
         json_object_object_add(parameters, "force", json_object_new_boolean(true));
     json_object_object_add(parameters, "requestId", call_request_id());
     status = call(options, tried, ADMIN_METHOD("FreeLease"), parameters, &reply);
+    if (status == EXIT_OK && (options->given & OPTION_JSON))
+        status = call_print_json(reply);
+    json_object_put(reply);
+    return status;
+}
+
+enum exit_status command_lease_revoke(const struct options *options, char **arguments)
+{
+    struct json_object *parameters = json_object_new_object(), *reply = NULL;
+    enum exit_status status;
+    char tried[128];
+
+    snprintf(tried, sizeof(tried), "revoke lease %s", arguments[0]);
+    json_object_object_add(parameters, "lease", json_object_new_string(arguments[0]));
+    if (options->given & OPTION_GRACE)
+        json_object_object_add(parameters, "graceSeconds", json_object_new_int64(options->grace));
+    if (options->given & OPTION_KILL)
+        json_object_object_add(parameters, "kill", json_object_new_boolean(true));
+    json_object_object_add(parameters, "requestId", call_request_id());
+    status = call(options, tried, ADMIN_METHOD("RevokeLease"), parameters, &reply);
     if (status == EXIT_OK && (options->given & OPTION_JSON))
         status = call_print_json(reply);
     json_object_put(reply);

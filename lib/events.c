@@ -13,6 +13,7 @@ static const char *const kind_names[] = {
     [HOMI_EVENT_FUNCTION_FAILED] = "functionFailed",
     [HOMI_EVENT_NAMESPACE_CHANGED] = "namespaceChanged",
     [HOMI_EVENT_QUEUE_PAIR_FAILED] = "queuePairFailed",
+    [HOMI_EVENT_REVOKING] = "revoking",
 };
 
 int homi_event_fd(struct homi *homi)

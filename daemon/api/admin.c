@@ -143,6 +143,8 @@ static void add_lease(void *user, const struct core_lease_view *view)
     value_put_integer(entry, "queuePairsUsed", view->queue_pairs_used);
     value_put_integer(entry, "memoryBytes", (int64_t)view->memory_bytes);
     value_put_integer(entry, "ageSeconds", (int64_t)(view->age_milliseconds / 1000));
+    if (view->ends_in_milliseconds >= 0)
+        value_put_integer(entry, "endsInSeconds", (view->ends_in_milliseconds + 999) / 1000);
     value_put(entry, "holders", holders);
     value_append(listing->array, entry);
 }
@@ -542,6 +544,30 @@ static int free_lease(struct varlink_connection *connection, struct varlink_mess
     return r < 0 ? r : 0;
 }
 
+static int revoke_lease(struct varlink_connection *connection, struct varlink_message *message, void *user)
+{
+    (void)connection;
+    struct api_session *session = user;
+    struct api_call *call;
+    int r = api_call_begin(session, METHOD("RevokeLease"), message->parameters, &call);
+    if (r <= 0)
+        return r;
+    int64_t grace = value_integer(message->parameters, "graceSeconds", 0);
+    if (grace < 0 || grace > CORE_GRACE_SECONDS_MAX) {
+        api_call_range(call, "graceSeconds", 0, CORE_GRACE_SECONDS_MAX);
+        return 0;
+    }
+    const struct core_revocation revocation = {
+        .lease = value_text(message->parameters, "lease"),
+        .grace_seconds = (uint32_t)grace,
+        .kill = value_flag(message->parameters, "kill"),
+        .pid = session->pid,
+        .uid = session->uid,
+    };
+    core_revoke_lease(session->context->core, &revocation, api_call_done, call);
+    return 0;
+}
+
 static int retry(struct varlink_connection *connection, struct varlink_message *message, void *user)
 {
     (void)connection;
@@ -601,6 +627,7 @@ const struct varlink_method_entry admin_methods[] = {
     {.name = "ListNamespaces", .handler = list_namespaces},
     {.name = "AllocateVirtualFunctions", .handler = allocate},
     {.name = "FreeLease", .handler = free_lease},
+    {.name = "RevokeLease", .handler = revoke_lease},
     {.name = "CreateNamespace", .handler = namespaces_create},
     {.name = "DeleteNamespace", .handler = namespaces_delete},
     {.name = "FormatNamespace", .handler = namespaces_format},

@@ -75,6 +75,8 @@ bool attach_decode(struct api_call *call, json_object *parameters, struct attach
     return decode_devices(call, value_member(parameters, "devices"), attach) &&
            decode_namespaces(call, value_member(parameters, "namespaces"), attach) &&
            in_range(call, parameters, "queuePairs", 1, UINT16_MAX, &request->queue_pairs) &&
+           in_range(call, parameters, "expiresSeconds", 1, CORE_EXPIRES_SECONDS_MAX,
+                    &request->expires_seconds) &&
            in_range(call, parameters, "waitMilliseconds", 0,
                     call->session->context->config->wait_milliseconds_max, &request->wait_milliseconds);
 }

@@ -111,6 +111,7 @@ bool request_read(struct core *core, struct tenant *tenant, const struct core_at
     request->tenant = tenant;
     request->queue_pairs = from->queue_pairs;
     request->wait_milliseconds = from->wait_milliseconds;
+    request->expires_seconds = from->expires_seconds;
     if (from->wait_milliseconds > core->config->wait_milliseconds_max) {
         *error = error_refusal(CORE_REFUSED_VALUE, "waitMilliseconds");
         error->limit = core->config->wait_milliseconds_max;
@@ -172,7 +173,7 @@ static bool whole(const struct lease *lease)
         if (!lease->parts[part])
             return false;
     }
-    return lease->state != LEASE_ENDING;
+    return lease->state != LEASE_ENDING && !lease->revoking;
 }
 
 /* The tenant's lease that serves the request; otherwise NULL and the refusal for one who insists on joining.

@@ -40,6 +40,7 @@ struct core_tenant_config {
     unsigned functions_max, queue_pairs_max, connections_max, regions_max, waiting_max;
     unsigned queue_pairs_per_second; /* that it may create; 0: as many as it likes */
     uint64_t memory_bytes_max;
+    unsigned lease_seconds_max; /* how long it may hold a lease; 0: as long as it likes */
 };
 
 struct core_config {

@@ -91,6 +91,7 @@ void core_leave(struct core *core)
     do {
         settle(core);
         posts_deliver(core);
+        clients_expel(core);
     } while (!TAILQ_EMPTY(&core->work) || !STAILQ_EMPTY(&core->posts));
     tell_timer(core);
     if (core->started && !core->settled && !is_adopting(core)) {

@@ -23,6 +23,8 @@
 #define CORE_DRAIN_MILLISECONDS_MAX 86400000
 #define CORE_REGION_BYTES_MAX       (UINT64_C(1) << 40)
 #define CORE_QUEUE_ENTRIES_MIN      2
+#define CORE_GRACE_SECONDS_MAX      86400
+#define CORE_EXPIRES_SECONDS_MAX    (10 * 365 * 86400)
 
 struct core;
 struct core_client;
@@ -99,8 +101,10 @@ enum core_event_kind {
     CORE_EVENT_MEMORY_REGISTERED,
     CORE_EVENT_MEMORY_RELEASED,
     CORE_EVENT_FAULT,
+    CORE_EVENT_LEASE_LOST, /* by one of its holders, against its will */
     /* of a client's leases: also told to its tenant */
     CORE_EVENT_LEASE_REVOKED,
+    CORE_EVENT_LEASE_REVOKING, /* soon; pid and uid are the operator's */
     CORE_EVENT_FUNCTION_RESET,
     CORE_EVENT_FUNCTION_FAILED,
     CORE_EVENT_NAMESPACE_CHANGED,
@@ -163,6 +167,8 @@ struct core_listener {
      * nobody counts. */
     void (*step)(void *user, const char *operation, bool failed, uint64_t milliseconds);
     void (*changed)(void *user); /* the status line or readiness may be different now */
+    /* Ends a client's connection, or its process; may be NULL. core_client_gone follows, now or later. */
+    void (*expel)(void *user, void *client_user, bool kill);
     void *user;
     const struct core_archive *archive; /* NULL: nothing outlives homid */
 };
@@ -256,6 +262,7 @@ struct core_attach_request {
     int64_t user; /* uid that gets the device nodes; -1: the tenant's only one */
     bool kill;    /* at the end, processes that do not let go */
     struct core_keeper keeper;
+    uint32_t expires_seconds; /* 0: as the tenant's configuration says */
 };
 
 /* A VF of a lease, as a tenant sees it. */
@@ -353,6 +360,20 @@ void core_undrain(struct core *core, core_done done, void *user);
 const char *core_draining(const struct core *core); /* why no lease is granted; NULL: they are */
 /* The lease's keeper has ended, and so does the lease. */
 void core_keeper_ended(struct core *core, const char *lease);
+/*
+ * Takes a lease away after the grace; sooner when that has been asked before. Its holders are told now, and
+ * then lose it; the connection of those who hold nothing else is ended, or with `kill` every holder's
+ * process. pid and uid: who asks. Answered when the lease is over.
+ */
+struct core_revocation {
+    const char *lease;
+    uint32_t grace_seconds;
+    bool kill;
+    pid_t pid;
+    uid_t uid;
+};
+void core_revoke_lease(struct core *core, const struct core_revocation *revocation, core_done done,
+                       void *user);
 void core_retry(struct core *core, const char *device, const char *function, core_done done, void *user);
 
 /*
@@ -405,6 +426,7 @@ struct core_lease_view {
     size_t namespace_count;
     unsigned queue_pairs, queue_pairs_used;
     uint64_t memory_bytes, age_milliseconds;
+    int64_t ends_in_milliseconds; /* revoked or expiring then; -1: it is not */
     const struct core_holder_view *holders;
     size_t holder_count;
 };

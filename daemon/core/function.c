@@ -221,7 +221,7 @@ static void enter(struct function *function, enum function_state next)
         function_loan_over(function);
         function->verdict = (struct hw_verdict){0};
         function->lost = function->bound = function->rejected = function->release = function->drop = false;
-        function->suspended = function->again = false;
+        function->suspended = function->again = function->exiled = false;
         timer_disarm(core, &function->retry);
         work_wake(core, &core->stop);
         restored(function);
@@ -334,8 +334,20 @@ static void busy_again(struct function *function)
 {
     retry_later(function);
     function->held = true;
-    if (function->busy_attempts > BUSY_GRACE_ATTEMPTS)
-        function_quarantine(function, "a process still holds the function from before");
+    if (function->busy_attempts <= BUSY_GRACE_ATTEMPTS)
+        return;
+    /* Its queues and its memory are gone, but the descriptor commands the controller: offline is what holds.
+     */
+    copy_text(function->reason, sizeof(function->reason), "a process still holds the function from before");
+    enter(function, function->exiled || function->lease ? FS_QUARANTINED : FS_EXILING);
+}
+
+/* An offline function that can be opened, but for being offline, is held by nobody any more. */
+static void come_home(struct function *function)
+{
+    function->busy_attempts = 0;
+    enter(function, FS_ABSENT);
+    device_reconcile(function->device);
 }
 
 static void quarantined_by(struct function *function, const struct step *step, const struct hw_result *result,
@@ -350,8 +362,13 @@ static void quarantined_by(struct function *function, const struct step *step, c
         return;
     }
     /* It was free, so that the next attempt may begin with provisioning it. */
-    if (reopening && result->error != -ETIMEDOUT)
+    if (reopening && result->error != -ETIMEDOUT) {
         function->held = false;
+        if (function->exiled) {
+            come_home(function);
+            return;
+        }
+    }
     function_quarantine(function, reason);
     if (step->turn && result->error == -ETIMEDOUT)
         device_stuck(function->device, reason);

@@ -269,6 +269,7 @@ static bool take(struct waiter *request, const struct choice *choices, size_t co
         lease_take(lease, choices[i].function, attachments[i], choices[i].count);
     }
     lease->reserved = request->reserved;
+    lease_set_expiry(lease, request->expires_seconds);
     record_lease(lease);
     if (request->reserved)
         lease->allocating = request->call;

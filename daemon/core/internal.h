@@ -30,6 +30,7 @@
 #define LOOK_VALID_MS         1000u /* so long what was seen of a device's namespaces is believed */
 #define PROVISION_ROUNDS_MAX  3u    /* of assigning resources that the device does not keep */
 #define RECORD_NONE           UINT32_MAX
+#define EXPIRY_NOTICE_MS      10000u /* so long before a lease expires its holders are told */
 
 struct device;
 struct function;
@@ -116,6 +117,7 @@ enum function_state {
     FS_RECLAIMING, /* a loan, from whoever still has it open */
     FS_CLOSING,
     FS_REOPENING,
+    FS_EXILING,   /* taken offline, since a process keeps its descriptor */
     FS_EXPELLING, /* foreign namespaces, before FS_INSPECTING or FS_CHECKING again */
     /* being taken down */
     FS_GOING_OFFLINE,
@@ -170,6 +172,7 @@ struct function {
     bool suspended;    /* its controller was reset under a lease, which keeps it and its mappings */
     bool again;        /* ... and once more: it begins anew when the step under way has ended */
     bool suspect;      /* failed, unless the device says that it was taken offline: see recovery.c */
+    bool exiled;       /* offline until the process that holds its descriptor lets go */
     bool secondary;    /* list-secondary knows it */
     bool bound, lent /* a process may hold its descriptor */, held /* one does */, not_viable;
     TAILQ_ENTRY(function) turn_link, free_link;
@@ -354,6 +357,7 @@ struct core_client {
     char lease[LEASE_NAME_BYTES]; /* by whose socket it came; empty: by the tenants' */
     struct tenant **tenants;      /* that it may act for */
     size_t tenant_count;
+    bool expelled, kill; /* the listener is to be told so */
     TAILQ_HEAD(, holder) holders;
     LIST_HEAD(, call) calls;
     TAILQ_HEAD(, waiter) waiters;
@@ -472,9 +476,14 @@ struct lease {
     uint32_t queue_pairs;              /* on each function; 0: as many as it has */
     uint64_t since;
     TAILQ_HEAD(, holder) holders;
-    struct call *allocating, *freeing;
     struct core_caller maker;
     uint32_t record;
+    struct call *allocating;
+    STAILQ_HEAD(, call) freeing; /* answered when it is over */
+    uint64_t ends_at;            /* revoked or expiring then; UINT64_MAX: it is not */
+    bool revoking;               /* its holders were told */
+    char ending_reason[HW_REASON_BYTES];
+    struct timer ending;
     void *regions; /* tsearch(3) by id */
     uint32_t region_id;
     LIST_HEAD(, region) mapped; /* by IOVA */
@@ -526,6 +535,13 @@ void lease_revoke(struct lease *lease, struct function *function, const char *re
 void lease_end(struct lease *lease, const char *reason);
 /* The same for a call that an earlier homid made the client a holder for. false: it did not come to that. */
 bool lease_rejoin(struct core_client *client, struct call *call);
+void lease_revoke_in(struct lease *lease, const struct core_revocation *revocation);
+void lease_ending_fire(struct timer *timer);
+/* Arms the timer for that, or for the notice before it. */
+void lease_ends_at(struct lease *lease, uint64_t at);
+/* From its grant on. seconds: asked for; 0: as the tenant's configuration says. */
+void lease_set_expiry(struct lease *lease, uint32_t seconds);
+void clients_expel(struct core *core); /* tells the listener which clients have to go */
 /* Answers the call once the lease is active; makes the client a holder of it, unless it is one. */
 void lease_join(struct lease *lease, struct core_client *client, struct call *call);
 
@@ -568,7 +584,7 @@ struct waiter {
     uint32_t namespaces[CORE_LEASE_NAMESPACES_MAX];
     size_t namespace_count;
     uint32_t queue_pairs;
-    uint32_t wait_milliseconds;
+    uint32_t wait_milliseconds, expires_seconds;
     struct timer timer;
 };
 
@@ -665,7 +681,7 @@ struct core {
     struct hw_backend *backend;
     struct core_listener listener;
     unsigned depth;
-    bool delivering, changed, stopping;
+    bool delivering, changed, stopping, expelling;
     struct work_list work;
     STAILQ_HEAD(, call) posts;
     LIST_HEAD(, call) calls; /* every one that is owed an answer */

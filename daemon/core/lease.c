@@ -46,6 +46,9 @@ struct lease *lease_make(struct core *core, struct tenant *tenant, const char *n
     lease->work.run = work_run;
     lease->record = RECORD_NONE;
     copy_text(lease->name_buffer, sizeof(lease->name_buffer), name);
+    lease->ending.fire = lease_ending_fire;
+    lease->ends_at = UINT64_MAX;
+    STAILQ_INIT(&lease->freeing);
     lease->name = lease->name_buffer;
     TAILQ_INIT(&lease->holders);
     if (!tsearch(lease, &core->leases_by_name, named_compare)) {
@@ -105,6 +108,7 @@ void lease_free(struct lease *lease)
     if (lease->kept)
         core->listener.forget_keeper(core->listener.user, lease->name);
     record_remove(core, &lease->record);
+    timer_disarm(core, &lease->ending);
     tdelete(lease, &core->leases_by_name, named_compare);
     TAILQ_REMOVE(&core->leases, lease, link);
     TAILQ_REMOVE(&lease->tenant->leases, lease, tenant_link);
@@ -219,7 +223,7 @@ static void activate(struct lease *lease)
 
 static void finish(struct lease *lease)
 {
-    struct call *call = lease->freeing;
+    struct call *call;
 
     for (unsigned i = 0; i < lease->part_count; i++) {
         if (lease->parts[i])
@@ -227,9 +231,11 @@ static void finish(struct lease *lease)
     }
     if (!TAILQ_EMPTY(&lease->holders))
         return;
-    lease_free(lease);
-    if (call)
+    while ((call = STAILQ_FIRST(&lease->freeing))) {
+        STAILQ_REMOVE_HEAD(&lease->freeing, post);
         call_finish(call);
+    }
+    lease_free(lease);
 }
 
 /* Its last process left, but it stands: the next one gets functions that nobody has touched. */
@@ -324,6 +330,7 @@ void lease_revoke_holders(struct lease *lease, const char *reason)
         if (holder->granted) {
             char text[HW_REASON_BYTES];
             copy_text(text, sizeof(text), reason);
+            event_holder(holder, NULL, CORE_EVENT_LEASE_LOST, reason);
             free(holder->revoked);
             holder->revoked = malloc(sizeof(text));
             if (holder->revoked)
@@ -342,6 +349,7 @@ void lease_end(struct lease *lease, const char *reason)
     copy_text(error.text, sizeof(error.text), reason);
     answer_waiting(lease, &error);
     set_state(lease, LEASE_ENDING);
+    timer_disarm(lease->core, &lease->ending);
     lease->tenant->functions -= lease->part_count;
     lease_revoke_holders(lease, reason);
     tell(lease, CORE_EVENT_LEASE_ENDED, reason);
@@ -449,8 +457,14 @@ bool lease_rejoin(struct core_client *client, struct call *call)
 
 void lease_join(struct lease *lease, struct core_client *client, struct call *call)
 {
+    struct core_error error = error_refusal(CORE_REFUSED_LEASE_REVOKED, lease->name);
     struct holder *holder = holder_of(lease, client);
 
+    if (!holder && lease->revoking) {
+        copy_text(error.text, sizeof(error.text), lease->ending_reason);
+        call_refuse(call, &error);
+        return;
+    }
     if (!holder)
         holder = holder_new(lease, client, call->caller.serial);
     if (!holder) {

@@ -15,6 +15,18 @@ static struct call *begin(struct core *core, core_done done, void *user)
     return call;
 }
 
+/* Whether an earlier homid began to end the lease for this call: then that is waited for. */
+static bool begun_before(struct core *core, struct lease *lease, struct call *call)
+{
+    if (!core->caller.begun || (lease && lease->state != LEASE_ENDING))
+        return false;
+    if (lease)
+        STAILQ_INSERT_TAIL(&lease->freeing, call, post);
+    else
+        call_finish(call);
+    return true;
+}
+
 void core_free_lease(struct core *core, const char *name, bool force, core_done done, void *user)
 {
     struct core_error error = {0};
@@ -25,12 +37,7 @@ void core_free_lease(struct core *core, const char *name, bool force, core_done 
     core_enter(core);
     call = begin(core, done, user);
     lease = lease_find(core, name);
-    if (call && core->caller.begun && (!lease || (lease->state == LEASE_ENDING && !lease->freeing))) {
-        /* An earlier homid began it. */
-        if (lease)
-            lease->freeing = call;
-        else
-            call_finish(call);
+    if (call && begun_before(core, lease, call)) {
         core_leave(core);
         return;
     }
@@ -45,8 +52,8 @@ void core_free_lease(struct core *core, const char *name, bool force, core_done 
         call_refuse(call, &error);
     } else if (call) {
         caller_begins(core);
-        lease->freeing = call;
         lease->kill = lease->kill || force;
+        STAILQ_INSERT_TAIL(&lease->freeing, call, post);
         lease_revoke(lease, NULL, "freed by the operator", false);
     }
     core_leave(core);
@@ -60,6 +67,34 @@ void core_keeper_ended(struct core *core, const char *name)
     lease = lease_find(core, name);
     if (lease && lease->state != LEASE_ENDING)
         lease_revoke(lease, NULL, lease->keeper.pid ? "its process ended" : "its unit ended", false);
+    core_leave(core);
+}
+
+void core_revoke_lease(struct core *core, const struct core_revocation *revocation, core_done done,
+                       void *user)
+{
+    struct core_error error = {0};
+    struct lease *lease;
+    struct call *call;
+
+    core_enter(core);
+    call = begin(core, done, user);
+    lease = lease_find(core, revocation->lease);
+    if (call && begun_before(core, lease, call)) {
+        core_leave(core);
+        return;
+    }
+    if (!lease || lease->state == LEASE_ENDING)
+        error = error_refusal(CORE_REFUSED_UNKNOWN_LEASE, revocation->lease);
+    if (call && error.code) {
+        call_refuse(call, &error);
+    } else if (call) {
+        bool told = core->caller.resumed && lease->revoking;
+        STAILQ_INSERT_TAIL(&lease->freeing, call, post);
+        caller_begins(core);
+        if (!told)
+            lease_revoke_in(lease, revocation);
+    }
     core_leave(core);
 }
 

@@ -158,8 +158,11 @@ void record_lease(struct lease *lease)
                                   .keeper_pid = lease->keeper.pid,
                                   .keeper_start_time = lease->keeper.start_time,
                                   .kind = (uint8_t)lease->kind,
-                                  .kill = lease->kill};
+                                  .kill = lease->kill,
+                                  .revoking = lease->revoking,
+                                  .ends_at = lease->ends_at == UINT64_MAX ? 0 : lease->ends_at};
 
+    copy_text(record.ending_reason, sizeof(record.ending_reason), lease->ending_reason);
     copy_text(record.keeper_unit, sizeof(record.keeper_unit), lease->keeper.unit);
     copy_text(record.name, sizeof(record.name), lease->name);
     copy_text(record.tenant, sizeof(record.tenant), lease->tenant->name);
@@ -192,6 +195,7 @@ static struct record_function describe_function(const struct function *function)
                                      .on_loan = function->on_loan,
                                      .suspended = function->suspended,
                                      .lost = function->lost,
+                                     .exiled = function->exiled,
                                      .verdict = function->verdict,
                                      .bound = function->bound,
                                      .manages_functions = function->device->info.virtualization_management,

@@ -17,6 +17,7 @@
  * is lent again, which changes nothing but tells its nodes.
  * - A function that was reset under its lease is provisioned and brought up from the beginning, however far
  * that had come: before it ends nobody could make a queue pair on it.
+ * - A lease that was to be taken away at some time is taken away then, or at once when that has come.
  * - A holder whose connection is gone has ended. A lease that nobody holds has ended, unless it is reserved.
  *
  * The structures are written to memory as they are. A change of their layout or meaning raises STATE_VERSION
@@ -44,7 +45,8 @@ struct record_function {
     uint8_t on_loan, bound;
     /* since version 2: its controller was reset, and is brought up again under its lease, or closed first */
     uint8_t suspended, lost;
-    uint8_t reserved[3];
+    uint8_t exiled; /* since version 3 */
+    uint8_t reserved[2];
     struct hw_verdict verdict;
     struct record_attachment attachments[CORE_LEASE_NAMESPACES_MAX];
 };
@@ -59,8 +61,12 @@ struct record_lease {
     uint32_t user;
     int32_t keeper_pid;
     char keeper_unit[CORE_NAME_BYTES];
-    uint8_t kind, kill, padding[6];
+    uint8_t kind, kill;
+    uint8_t revoking; /* since version 3, with what follows keeper_start_time */
+    uint8_t padding[5];
     uint64_t keeper_start_time;
+    uint64_t ends_at; /* monotonic, milliseconds; 0: it is neither revoked nor expires */
+    char ending_reason[HW_REASON_BYTES];
 };
 
 struct record_holder {

@@ -89,7 +89,7 @@ static bool take_descriptors(struct function *function, uint32_t number, size_t 
 static void close_restored(struct function *function)
 {
     function->restoring = function->bound = function->drop = function->release = function->rejected = false;
-    function->suspended = function->lost = false;
+    function->suspended = function->lost = function->exiled = false;
     function->lease_name[0] = '\0';
     function_attachments_free(function);
     record_function(function);
@@ -128,6 +128,7 @@ static void restore_function(struct core *core, uint32_t number, const struct re
     function->on_loan = record->on_loan;
     function->suspended = record->suspended;
     function->lost = record->lost;
+    function->exiled = record->exiled;
     if (take_descriptors(function, number, record->fd_count))
         function_restore(function, FS_ADOPTING);
     else if (function->on_loan)
@@ -185,8 +186,13 @@ static void restore_lease(struct core *core, uint32_t number, const struct recor
     copy_text(lease->keeper.unit, sizeof(lease->keeper.unit), record->keeper_unit);
     lease->part_count = record->part_count <= PARTS_MAX ? record->part_count : PARTS_MAX;
     take_parts(lease);
-    if (lease->state != LEASE_ENDING)
+    lease->revoking = record->revoking;
+    copy_text(lease->ending_reason, sizeof(lease->ending_reason), record->ending_reason);
+    if (lease->state != LEASE_ENDING) {
         tenant->functions += lease->part_count;
+        if (record->ends_at)
+            lease_ends_at(lease, record->ends_at);
+    }
     lease_wake(lease);
 }
 

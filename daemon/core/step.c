@@ -141,7 +141,7 @@ static enum function_state opened(struct function *function, const struct hw_res
     function->handle = result->function.handle;
     function->info = *result->function.info;
     function->controller_id = function->info.controller_id;
-    function->held = function->lent = false;
+    function->held = function->lent = function->exiled = false;
     function->busy_attempts = 0;
     if (!as_configured(function)) {
         function->rejected = true;
@@ -517,6 +517,13 @@ static bool goes_offline(const struct function *function)
     return manages_functions(function) && function->secondary && function->device->present;
 }
 
+static enum function_state exiled(struct function *function, const struct hw_result *result)
+{
+    (void)result; /* where it did not go offline, it stays out all the same */
+    function->exiled = true;
+    return FS_QUARANTINED;
+}
+
 static bool unbinds(const struct function *function)
 {
     /* Unbinding a function that a process holds would hang in the kernel until the process lets go. */
@@ -739,6 +746,17 @@ const struct step function_steps[FS_COUNT] = {
             .done = opened,
             .next = FS_EXAMINING,
             .failure = STEP_QUARANTINES,
+        },
+    [FS_EXILING] =
+        {
+            .shown = "draining",
+            .operation = "taking the controller offline",
+            .turn = true,
+            .start = start_offline,
+            .needed = goes_offline,
+            .done = exiled,
+            .next = FS_QUARANTINED,
+            .failure = STEP_GOES_ON,
         },
     [FS_EXPELLING] =
         {

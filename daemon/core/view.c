@@ -122,6 +122,7 @@ static void lease_view(struct core *core, const struct lease *lease, struct core
         .namespaces = namespaces,
         .holders = holders,
         .age_milliseconds = core_now(core) - lease->since,
+        .ends_in_milliseconds = -1,
     };
 
     for (unsigned part = 0; part < lease->part_count; part++) {
@@ -136,6 +137,9 @@ static void lease_view(struct core *core, const struct lease *lease, struct core
         view.queue_pairs += lease_queue_pairs(lease, function);
         view.queue_pairs_used += function->pair_count;
     }
+    if (lease->ends_at != UINT64_MAX)
+        view.ends_in_milliseconds =
+            lease->ends_at > core_now(core) ? (int64_t)(lease->ends_at - core_now(core)) : 0;
     view.namespace_count = lease_namespaces(lease, namespaces, sizeof(namespaces) / sizeof(namespaces[0]));
     TAILQ_FOREACH (holder, &lease->holders, lease_link) {
         view.memory_bytes += holder->memory_bytes;

@@ -287,7 +287,7 @@ struct hw_backend {
     /*
      * Opens VF `index`: VFIO, interrupts, admin queue, reset and enable, Identify, Number of Queues ->
      * function. listener_user goes to the listener's function events. -EBUSY: somebody still holds it from
-     * before.
+     * before, whether it is online or not.
      */
     void (*open)(struct hw_device *device, unsigned index, void *listener_user, hw_done done, void *user);
     /* The descriptors that keep the function as it is when homid ends, in the order that adopt wants them:

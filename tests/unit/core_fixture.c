@@ -308,6 +308,16 @@ void fixture_restore(struct fixture *fixture)
     core_start(fixture->core);
 }
 
+/* The client's user is the fixture here, so only how many there were is known. */
+static void on_expel(void *user, void *client_user, bool kill)
+{
+    struct fixture *fixture = user;
+
+    ck_assert_ptr_eq(client_user, fixture);
+    fixture->expelled++;
+    fixture->killed += kill;
+}
+
 void fixture_new(struct fixture *fixture)
 {
     struct core_listener listener = {.now = on_now,
@@ -316,6 +326,7 @@ void fixture_new(struct fixture *fixture)
                                      .keep = on_keep,
                                      .forget_keeper = on_forget_keeper,
                                      .changed = on_changed,
+                                     .expel = on_expel,
                                      .user = fixture,
                                      .archive = fixture->keeps ? &fixture->core_archive : NULL};
 

@@ -80,6 +80,7 @@ struct fixture {
     struct core *core;
     uint64_t now, timer_at;
     unsigned events[CORE_EVENT_QUEUE_FAILED + 1];
+    unsigned expelled, killed; /* clients */
     char last_text[HW_REASON_BYTES];
     bool stopped;
     int kept;                                                  /* leases whose keeper is watched */

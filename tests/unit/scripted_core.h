@@ -28,6 +28,7 @@ struct core {
     void *done_user;
     core_attach_done attach_done;
     uint64_t offset, bytes, page;
+    struct core_revocation revocation;
     unsigned tenants;   /* that everybody may act for */
     unsigned functions; /* that there are */
     const char *state;  /* of each of them, and why */
@@ -203,6 +204,13 @@ void core_free_lease(struct core *c, const char *lease, bool force, core_done do
 {
     (void)c, (void)force;
     core_detach(NULL, lease, done, user);
+}
+
+void core_revoke_lease(struct core *c, const struct core_revocation *revocation, core_done done, void *user)
+{
+    (void)c;
+    core.revocation = *revocation;
+    core_detach(NULL, revocation->lease, done, user);
 }
 
 void core_retry(struct core *c, const char *device, const char *function, core_done done, void *user)

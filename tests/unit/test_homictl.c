@@ -221,10 +221,10 @@ static const struct {
      "\"memoryBytes\":4096}]}]}}",
      "LEASE   TENANT  KIND         STATE   RESERVED  VFS                        NAMESPACES  QUEUES  MEMORY   "
      "AGE  "
-     "PIDS  NODES        REASON\n"
+     "ENDS IN  PIDS  NODES        REASON\n"
      "blue-1  blue    passthrough  ending  yes       0000:01:00.1,0000:02:00.1  2,3            2/6  4.0KiB  "
      "1m1s  "
-     "5,6   /dev/vfio/7  held\n"},
+     "      -  5,6   /dev/vfio/7  held\n"},
     {"queue", "ListQueuePairs",
      "{\"parameters\":{\"queuePairs\":[{\"virtualFunction\":\"0000:01:00.1\",\"id\":2,\"lease\":\"blue-1\","
      "\"tenant\":\"blue\",\"pid\":501,\"entries\":128,\"interrupt\":false}]}}",
@@ -352,6 +352,27 @@ START_TEST(force_is_passed_on)
 }
 END_TEST
 
+START_TEST(times_are_seconds)
+{
+    static const struct {
+        const char *arguments, *asks;
+    } cases[] = {
+        {"lease revoke blue-1", "{\"lease\":\"blue-1\",\"requestId\":"},
+        {"lease revoke blue-1 --grace 7", "\"graceSeconds\":7,\"requestId\":"},
+        {"lease revoke blue-1 --grace 90s", "\"graceSeconds\":90,"},
+        {"lease revoke blue-1 --grace 5min --kill", "\"graceSeconds\":300,\"kill\":true,"},
+        {"lease revoke blue-1 --grace 24h", "\"graceSeconds\":86400,"},
+        {"vf alloc --tenant blue --expires 7d", "\"expiresSeconds\":604800,"},
+    };
+    struct outcome outcome;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CONVERSE(cases[i].arguments, "{\"parameters\":{}}", &outcome);
+        ck_assert_ptr_nonnull(strstr(outcome.request, cases[i].asks));
+    }
+}
+END_TEST
+
 #define EVENT(sequence, kind)                                                                                \
     "{\"parameters\":{\"event\":{\"sequence\":" sequence                                                     \
     ",\"time\":\"2026-01-02T03:04:05Z\",\"kind\":\"" kind                                                    \
@@ -431,6 +452,9 @@ static const char *const requests[] = {
     "namespace format ssd0:2 --yes",
     "namespace attach ssd0:2",
     "namespace detach ssd0:2",
+    "vf alloc --tenant blue --expires 8h",
+    "lease revoke blue-1",
+    "lease revoke blue-1 --grace 5min --kill",
     "retry ssd0",
     "retry ssd0 0000:01:00.1",
 };
@@ -500,6 +524,12 @@ static const struct {
     {"--color=red status", "--color takes auto, always or never"},
     {"--bogus", "unrecognized option"},
     {"vf free", "vf free needs LEASE"},
+    {"lease revoke", "lease revoke needs LEASE"},
+    {"lease revoke x --grace 5m", "--grace takes a time like 30s, 5min, 8h or 7d, at most 86400 s, not '5m'"},
+    {"lease revoke x --grace -1", "not '-1'"},
+    {"lease revoke x --grace min", "not 'min'"},
+    {"lease revoke x --grace 25h", "not '25h'"},
+    {"vf alloc --tenant x --expires 999999999999d", "not '999999999999d'"},
     {"retry a b c", "retry takes only DEVICE"},
 };
 
@@ -561,6 +591,7 @@ int main(void)
     tcase_add_test(replies, alloc_passes_what_it_is_given);
     tcase_add_test(replies, a_refusal_is_words_and_with_json_an_object);
     tcase_add_test(replies, force_is_passed_on);
+    tcase_add_test(replies, times_are_seconds);
     tcase_add_test(replies, monitor_prints_until_homid_goes);
     tcase_add_test(replies, monitor_as_json_is_an_object_a_line);
     tcase_add_test(replies, the_replies_here_are_what_homid_may_say);

@@ -428,6 +428,16 @@ START_TEST(operators_refusals_have_names)
     core.error = (struct core_error){.code = CORE_REFUSED_UNKNOWN_KEEPER, .name = "n"};
     say(fd, ADMIN("AllocateVirtualFunctions", "\"tenant\":\"n\""));
     ck_assert_heard(fd, "io.homi.Admin.UnknownKeeper\",\"parameters\":{\"keeper\":\"n\"}");
+    core.error = (struct core_error){.code = CORE_REFUSED_UNKNOWN_LEASE, .name = "n"};
+    say(fd, ADMIN("RevokeLease", "\"lease\":\"n\",\"graceSeconds\":86400,\"kill\":true"));
+    ck_assert_heard(fd, "io.homi.Admin.UnknownLease\",\"parameters\":{\"lease\":\"n\"}");
+    ck_assert_uint_eq(core.revocation.grace_seconds, 86400);
+    ck_assert(core.revocation.kill);
+    ck_assert_int_eq(core.revocation.pid, getpid());
+    say(fd, ADMIN("RevokeLease", "\"lease\":\"n\",\"graceSeconds\":86401"));
+    ck_assert_heard(fd, "\"field\":\"graceSeconds\",\"minimum\":0,\"maximum\":86400}");
+    say(fd, ADMIN("AllocateVirtualFunctions", "\"tenant\":\"n\",\"expiresSeconds\":0"));
+    ck_assert_heard(fd, "\"field\":\"expiresSeconds\",\"minimum\":1,\"maximum\":315360000}");
     close(fd);
     spin();
 }

@@ -268,10 +268,8 @@ static int check_secondary(struct opening *opening, const struct sysfs_controlle
 
 static int open_device(struct opening *opening)
 {
-    int r = open_group(opening);
+    int r = open_container(opening);
 
-    if (r == 0)
-        r = open_container(opening);
     if (r < 0)
         return r;
     opening->device = ioctl(opening->group, VFIO_GROUP_GET_DEVICE_FD, opening->address);
@@ -336,7 +334,10 @@ void job_open(const struct helper_input *input, struct helper_output *output)
     if (sysfs_find(&job->device, &controller, output) < 0 ||
         sysfs_function(controller.address, job->device.index, result->address, output) < 0)
         return;
-    int r = check_secondary(&opening, &controller, job->device.index);
+    /* Whether somebody holds it comes before whether it is online: see the backend's interface. */
+    int r = open_group(&opening);
+    if (r == 0)
+        r = check_secondary(&opening, &controller, job->device.index);
     if (r == 0)
         r = open_device(&opening);
     if (r == 0)

@@ -273,6 +273,7 @@ enum homi_event_kind {
     HOMI_EVENT_FUNCTION_FAILED,
     HOMI_EVENT_NAMESPACE_CHANGED,
     HOMI_EVENT_QUEUE_PAIR_FAILED, /* what the process wrote to its doorbells cannot be; it is deleted */
+    HOMI_EVENT_REVOKING,          /* the lease will be taken away soon: give it back */
 };
 
 struct homi_event {
