@@ -112,3 +112,73 @@ void config_free(struct config *config)
     free(config->model);
     free(config);
 }
+
+/* ---- while homid runs ---- */
+
+static bool same_text(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static bool same_device(const struct core_device_config *one, const struct core_device_config *other)
+{
+    return same_text(one->name, other->name) && same_text(one->serial, other->serial) &&
+           same_text(one->address, other->address) && one->functions == other->functions &&
+           one->queue_pairs == other->queue_pairs && one->interrupts == other->interrupts;
+}
+
+int config_reloadable(const struct config *running, const struct config *config,
+                      struct config_error *ret_error)
+{
+    const struct core_config *one = &running->core, *other = &config->core;
+    for (size_t i = 0; i < one->device_count || i < other->device_count; i++) {
+        if (i < one->device_count && i < other->device_count &&
+            same_device(&one->devices[i], &other->devices[i]))
+            continue;
+        snprintf(ret_error->text, sizeof ret_error->text,
+                 "devices[%s]: a change of the devices needs a restart",
+                 i < other->device_count ? other->devices[i].name : one->devices[i].name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void note_kept(const char *key, char kept[CONFIG_KEPT_BYTES])
+{
+    size_t used = strlen(kept);
+    snprintf(kept + used, CONFIG_KEPT_BYTES - used, "%s%s", used ? ", " : "", key);
+}
+
+static void swap_text(char **one, char **other, const char *key, char kept[CONFIG_KEPT_BYTES])
+{
+    char *text = *one;
+    if (!same_text(*one, *other))
+        note_kept(key, kept);
+    *one = *other;
+    *other = text;
+}
+
+void config_keep(struct config *config, struct config *running, char kept[CONFIG_KEPT_BYTES])
+{
+    struct config_limits limits = config->limits;
+    kept[0] = '\0';
+    swap_text(&config->tenant_socket, &running->tenant_socket, "tenantSocket", kept);
+    swap_text(&config->admin_socket, &running->admin_socket, "adminSocket", kept);
+    swap_text(&config->container_directory, &running->container_directory, "containerDirectory", kept);
+    swap_text(&config->model, &running->model, "backend", kept);
+    if (limits.monitors != running->limits.monitors)
+        note_kept("limits.monitors", kept);
+    if (limits.monitors_per_uid != running->limits.monitors_per_uid)
+        note_kept("limits.monitorsPerUid", kept);
+    if (limits.lease_sockets != running->limits.lease_sockets)
+        note_kept("limits.leaseSockets", kept);
+    if (limits.admin_connections != running->limits.admin_connections)
+        note_kept("limits.adminConnections", kept);
+    if (config->relay_core_count != running->relay_core_count ||
+        memcmp(config->relay_cores, running->relay_cores, sizeof config->relay_cores) != 0)
+        note_kept("relay.cores", kept);
+    config->limits.monitors = running->limits.monitors;
+    config->limits.monitors_per_uid = running->limits.monitors_per_uid;
+    config->limits.lease_sockets = running->limits.lease_sockets;
+    config->limits.admin_connections = running->limits.admin_connections;
+}

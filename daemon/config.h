@@ -53,4 +53,14 @@ struct config_error {
 int config_load(const char *path, struct config **ret_config, struct config_error *ret_error);
 void config_free(struct config *config); /* NULL-safe */
 
+/* ---- while homid runs ---- */
+
+#define CONFIG_KEPT_BYTES 160
+
+/* Whether a configuration may follow the running one: its devices are the same. -EINVAL and which is not. */
+int config_reloadable(const struct config *running, const struct config *config,
+                      struct config_error *ret_error);
+/* Swaps what only a restart changes, so that it goes on in `config`; kept: which keys wanted to change. */
+void config_keep(struct config *config, struct config *running, char kept[CONFIG_KEPT_BYTES]);
+
 #endif

@@ -281,6 +281,11 @@ static bool is_left(const struct lease_sockets *sockets, const char *file)
     return !find(sockets, lease);
 }
 
+void lease_sockets_limit(struct lease_sockets *sockets, const unsigned *limit)
+{
+    sockets->options.limit = limit;
+}
+
 void lease_sockets_settle(struct lease_sockets *sockets, struct core *core)
 {
     struct lease_socket *socket, *next;

@@ -57,6 +57,8 @@ void lease_sockets_accept(struct lease_sockets *sockets, bool accept);
 
 /* Takes over those of an earlier homid. */
 void lease_sockets_restore(struct lease_sockets *sockets);
+/* From now on so many leases may have one; borrowed. */
+void lease_sockets_limit(struct lease_sockets *sockets, const unsigned *limit);
 /* The core knows by now which leases stand: the others' sockets go, and files that are nobody's. */
 void lease_sockets_settle(struct lease_sockets *sockets, struct core *core);
 

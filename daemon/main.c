@@ -31,6 +31,7 @@
 #include "daemon/model/spec.h"
 #include "daemon/model_config.h"
 #include "daemon/relay/relay.h"
+#include "daemon/reload.h"
 #include "daemon/server.h"
 #include "daemon/sockets.h"
 #include "daemon/status.h"
@@ -46,8 +47,10 @@
 #define RESTORE_MILLISECONDS 1500 /* calls wait so long at most for what an earlier homid left half done */
 
 struct daemon {
-    struct config *config;
-    const char *model; /* specification of the software SSD; NULL: the machine's hardware */
+    const char *path;
+    struct config *config;    /* owned */
+    unsigned connections_max; /* that can be kept; 0: any number */
+    const char *model;        /* specification of the software SSD; NULL: the machine's hardware */
     uint64_t model_digest;
     struct log log;
     struct log_budgets log_budgets;
@@ -171,12 +174,26 @@ static void hand_over(struct daemon *daemon)
     loop_stop(daemon->loop);
 }
 
+static void read_again(struct daemon *daemon)
+{
+    const struct reload running = {.path = daemon->path,
+                                   .config = &daemon->config,
+                                   .log = &daemon->log,
+                                   .core = daemon->core,
+                                   .server = daemon->server,
+                                   .connections_max = daemon->connections_max};
+    if (daemon->stopping)
+        return;
+    status_reloading(&daemon->status);
+    reload(&running);
+    status_reloaded(&daemon->status);
+}
+
 static void on_signal(void *user, int number)
 {
     struct daemon *daemon = user;
     if (number == SIGHUP) {
-        log_write(&daemon->log, LOG_WARNING, NULL,
-                  "SIGHUP: reload is not supported yet; restart homid to apply a changed configuration");
+        read_again(daemon);
         return;
     }
     if (daemon->stopping)
@@ -294,6 +311,7 @@ static int check_store(struct daemon *daemon)
             limits->lease_sockets, limits->admin_connections, needed, limit);
         return -E2BIG;
     }
+    daemon->connections_max = limit - needed;
     if (limits->connections > limit - needed) {
         limits->connections = limit - needed;
         log_write(&daemon->log, LOG_WARNING, NULL,
@@ -377,9 +395,11 @@ static int build(struct daemon *daemon)
     return r;
 }
 
-static int run(struct config *config, const char *model, uint64_t model_digest)
+/* Takes the configuration. */
+static int run(const char *path, struct config *config, const char *model, uint64_t model_digest)
 {
-    struct daemon daemon = {.config = config,
+    struct daemon daemon = {.path = path,
+                            .config = config,
                             .model = model,
                             .model_digest = model_digest,
                             .log = log_open(config->log_level),
@@ -406,6 +426,7 @@ static int run(struct config *config, const char *model, uint64_t model_digest)
     sockets_close(&daemon.sockets);
     kept_free(daemon.kept);
     loop_free(daemon.loop);
+    config_free(daemon.config);
     return r == -E2BIG ? EX_CONFIG : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -484,9 +505,9 @@ int main(int argc, char **argv)
         config_free(config);
         return EX_CONFIG;
     }
-    int status = check ? EXIT_SUCCESS : run(config, model, digest);
-    if (check)
-        printf("%s: the configuration is right\n", path);
+    if (!check)
+        return run(path, config, model, digest);
+    printf("%s: the configuration is right\n", path);
     config_free(config);
-    return status;
+    return EXIT_SUCCESS;
 }

@@ -459,6 +459,16 @@ int server_new(const struct server_options *options, struct server **ret_server)
     return 0;
 }
 
+void server_reconfigure(struct server *server, const struct config *config)
+{
+    server->options.config = config;
+    server->api.config = &config->core;
+    server->api.container_directory = config->container_directory;
+    server->api.container_library = config->container_library;
+    server->api.lease_sockets_max = &config->limits.lease_sockets;
+    lease_sockets_limit(server->lease_sockets, &config->limits.lease_sockets);
+}
+
 void server_stop(struct server *server)
 {
     server->stopped = true;

@@ -40,7 +40,8 @@ struct server_options {
     struct fdstore *store;
 };
 
-/* What the options point to must outlive the server. Returns 0 or a negative errno. */
+/* What the options point to must outlive the server (config: until another one takes its place). Returns 0 or
+ * a negative errno. */
 int server_new(const struct server_options *options, struct server **ret_server);
 void server_free(struct server *server); /* NULL-safe; ends every connection */
 
@@ -59,6 +60,7 @@ void server_event(struct server *server, const struct core_event *event); /* tel
 void server_step(struct server *server, const char *operation, bool failed, uint64_t milliseconds);
 /* Ends the connection of a client, whose session it is; with kill, the process that connected first. */
 void server_expel(struct api_session *session, bool kill);
+void server_reconfigure(struct server *server, const struct config *config); /* instead of the one before */
 void server_stop(struct server *server); /* accepts nobody any more and ends every connection */
 unsigned server_connections(const struct server *server); /* refused ones not included */
 

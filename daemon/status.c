@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon/status.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 struct line {
     char *text;
@@ -52,6 +54,22 @@ void status_update(struct status *status, struct core *core)
         status->ready = true;
         sd_notify(0, "READY=1");
     }
+}
+
+void status_reloading(const struct status *status)
+{
+    struct timespec now;
+    if (!status->ready)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
+void status_reloaded(const struct status *status)
+{
+    if (status->ready)
+        sd_notify(0, "READY=1");
 }
 
 void status_stopping(void)

@@ -19,6 +19,9 @@ struct status {
 void status_text(struct core *core, char *text, size_t bytes);
 
 void status_update(struct status *status, struct core *core); /* says what is new, if anything is */
+/* Around reading the configuration again; nothing where homid has not become ready yet. */
+void status_reloading(const struct status *status);
+void status_reloaded(const struct status *status);
 void status_stopping(void);
 
 #endif

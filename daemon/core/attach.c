@@ -369,7 +369,7 @@ void core_allocate(struct core *core, const struct core_attach_request *from, co
                    void *user)
 {
     struct core_error error = {0};
-    struct tenant *tenant = from->tenant ? named_find(&core->tenants_by_name, from->tenant) : NULL;
+    struct tenant *tenant = from->tenant ? named_find(&core->policy.by_name, from->tenant) : NULL;
     struct waiter *request;
     struct call *call;
 

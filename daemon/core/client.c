@@ -27,6 +27,20 @@ static int bind_to_lease(struct core_client *client, const char *lease)
     return 0;
 }
 
+/* Kept, so that another configuration can judge it again. */
+static int copy_peer(struct core_client *client, const struct core_peer *peer)
+{
+    client->groups = calloc(peer->group_count + 1, sizeof(*client->groups));
+    if (!client->groups)
+        return -ENOMEM;
+    if (peer->group_count)
+        memcpy(client->groups, peer->groups, peer->group_count * sizeof(*client->groups));
+    client->peer = *peer;
+    client->peer.groups = client->groups;
+    client->peer.lease = NULL;
+    return 0;
+}
+
 int core_client_new(struct core *core, const struct core_peer *peer, void *user,
                     struct core_client **ret_client)
 {
@@ -42,9 +56,13 @@ int core_client_new(struct core *core, const struct core_peer *peer, void *user,
     client->connection = peer->connection;
     TAILQ_INIT(&client->holders);
     TAILQ_INIT(&client->waiters);
-    error = peer->lease ? bind_to_lease(client, peer->lease)
-                        : policy_tenants(core, peer, &client->tenants, &client->tenant_count);
+    error = copy_peer(client, peer);
+    if (!error)
+        error = peer->lease
+                    ? bind_to_lease(client, peer->lease)
+                    : policy_tenants(&core->policy, &client->peer, &client->tenants, &client->tenant_count);
     if (error) {
+        free(client->groups);
         free(client);
         return error;
     }
@@ -62,6 +80,7 @@ void client_free(struct core_client *client)
         holder_free(holder);
     LIST_REMOVE(client, link);
     free(client->tenants);
+    free(client->groups);
     free(client);
 }
 
@@ -105,7 +124,7 @@ void core_client_tenants(struct core_client *client, void (*each)(void *user, co
 bool core_client_concerned(const struct core_client *client, const struct core_event *event)
 {
     const struct tenant *tenant =
-        event->tenant ? named_find(&client->core->tenants_by_name, event->tenant) : NULL;
+        event->tenant ? named_find(&client->core->policy.by_name, event->tenant) : NULL;
 
     if (client->lease[0] && (!event->lease || strcmp(event->lease, client->lease) != 0))
         return false;

@@ -173,9 +173,15 @@ struct core_listener {
     const struct core_archive *archive; /* NULL: nothing outlives homid */
 };
 
-/* config and backend must outlive the core. */
+/* backend must outlive the core, config too, or until another one takes its place. */
 int core_new(const struct core_config *config, struct hw_backend *backend,
              const struct core_listener *listener, struct core **ret_core);
+/*
+ * Judges by another configuration from now on, and lets go of the old one. Its devices are the same, in the
+ * same order (-EINVAL). What is held stays with its holder until it is given back, also of tenants that are
+ * no more; requests that wait and would be refused now are refused. -ENOMEM: nothing was changed.
+ */
+int core_reconfigure(struct core *core, const struct core_config *config);
 void core_free(struct core *core); /* NULL-safe; closes nothing on the device: core_stop does */
 
 /*

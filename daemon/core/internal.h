@@ -340,11 +340,23 @@ struct tenant {
     uint64_t memory_bytes;
     /* Queue pairs that it may create now, in thousandths, as of when they were counted last. */
     uint64_t creations, creations_at;
+    /* Of one that was taken out of the configuration: it may have nothing more. */
+    struct core_tenant_config removed;
+    char removed_name[CORE_NAME_BYTES];
 };
 
 struct id_rule {
     uint32_t id;
-    unsigned tenant;
+    struct tenant *tenant;
+};
+
+/* What the configuration says of tenants, looked up by name and by id. */
+struct policy {
+    struct tenant **tenants; /* configured ones, then those that are no more but still hold something */
+    size_t count, configured;
+    void *by_name; /* tsearch(3), of configured ones */
+    struct id_rule *users, *groups;
+    size_t user_count, group_count;
 };
 
 struct core_client {
@@ -354,6 +366,8 @@ struct core_client {
     pid_t pid;
     uid_t uid;
     uint32_t connection;
+    struct core_peer peer; /* its groups are the client's */
+    gid_t *groups;
     char lease[LEASE_NAME_BYTES]; /* by whose socket it came; empty: by the tenants' */
     struct tenant **tenants;      /* that it may act for */
     size_t tenant_count;
@@ -369,8 +383,11 @@ void client_find_lease(struct core_client *client);
 
 int policy_init(struct core *core);
 void policy_fini(struct core *core);
-int policy_tenants(struct core *core, const struct core_peer *peer, struct tenant ***ret_tenants,
+int policy_tenants(const struct policy *policy, const struct core_peer *peer, struct tenant ***ret_tenants,
                    size_t *ret_count);
+/* The policy of another configuration, in which tenants that are known already are the same objects. */
+int policy_build(struct core *core, const struct core_config *config, struct policy *ret_policy);
+void policy_clear(struct core *core, struct policy *policy); /* and the tenants that only it has */
 bool policy_acts_for(const struct core_client *client, const struct tenant *tenant);
 /* The tenant meant by name (NULL: the only one). 0 or a refusal in *error. */
 struct tenant *policy_resolve(struct core_client *client, const char *name, struct core_error *error);
@@ -601,6 +618,8 @@ bool request_read(struct core *core, struct tenant *tenant, const struct core_at
 /* Grants, queues, or refuses; owns the request and answers its call. */
 void wait_or_grant(struct waiter *request);
 void waiter_drop(struct waiter *waiter);
+void waiters_count(struct core *core, int by); /* all of them, for devices and tenants */
+void waiters_check(struct core *core);         /* refuses those that the policy no longer allows */
 void waiters_serve(struct core *core);
 void waiters_refuse(struct core *core, const char *reason);
 
@@ -689,10 +708,7 @@ struct core {
     uint64_t timer_told;
     struct device *devices;
     void *devices_by_name; /* tsearch(3) */
-    struct tenant *tenants;
-    void *tenants_by_name;
-    struct id_rule *users, *groups;
-    size_t user_count, group_count;
+    struct policy policy;
     LIST_HEAD(, core_client) clients;
     TAILQ_HEAD(, lease) leases;
     void *leases_by_name;

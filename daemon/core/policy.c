@@ -14,11 +14,11 @@ static int compare_rules(const void *a, const void *b)
 
     if (x->id != y->id)
         return x->id < y->id ? -1 : 1;
-    return (x->tenant > y->tenant) - (x->tenant < y->tenant);
+    return 0;
 }
 
-static int build_rules(const struct core_config *config, bool groups, struct id_rule **ret_rules,
-                       size_t *ret_count)
+static int build_rules(const struct policy *policy, const struct core_config *config, bool groups,
+                       struct id_rule **ret_rules, size_t *ret_count)
 {
     size_t total = 0, at = 0;
     struct id_rule *rules;
@@ -31,7 +31,7 @@ static int build_rules(const struct core_config *config, bool groups, struct id_
     for (size_t i = 0; i < config->tenant_count; i++) {
         const struct core_tenant_config *tenant = &config->tenants[i];
         for (size_t n = 0; n < (groups ? tenant->gid_count : tenant->uid_count); n++)
-            rules[at++] = (struct id_rule){groups ? tenant->gids[n] : tenant->uids[n], (unsigned)i};
+            rules[at++] = (struct id_rule){groups ? tenant->gids[n] : tenant->uids[n], policy->tenants[i]};
     }
     qsort(rules, total, sizeof(*rules), compare_rules);
     *ret_rules = rules;
@@ -39,37 +39,253 @@ static int build_rules(const struct core_config *config, bool groups, struct id_
     return 0;
 }
 
+/* ---- building, and building anew ---- */
+
+static bool has_tenant(const struct policy *policy, const struct tenant *tenant)
+{
+    for (size_t i = 0; i < policy->count; i++) {
+        if (policy->tenants[i] == tenant)
+            return true;
+    }
+    return false;
+}
+
+static bool holds_something(const struct core *core, const struct tenant *tenant)
+{
+    const struct core_client *client;
+    const struct holder *holder;
+
+    if (!TAILQ_EMPTY(&tenant->leases) || tenant->waiting || tenant->connections)
+        return true;
+    LIST_FOREACH (client, &core->clients, link) {
+        TAILQ_FOREACH (holder, &client->holders, client_link) {
+            if (holder->tenant == tenant)
+                return true;
+        }
+    }
+    return false;
+}
+
+static struct tenant *tenant_new(const char *name)
+{
+    struct tenant *tenant = calloc(1, sizeof(*tenant));
+
+    if (!tenant)
+        return NULL;
+    tenant->name = name;
+    TAILQ_INIT(&tenant->leases);
+    return tenant;
+}
+
+static struct tenant *find_tenant(const struct core *core, const char *name)
+{
+    for (size_t i = 0; i < core->policy.count; i++) {
+        if (strcmp(core->policy.tenants[i]->name, name) == 0)
+            return core->policy.tenants[i];
+    }
+    return NULL;
+}
+
+/* By configured name: the object's own name may still be that of the configuration before, with the same
+ * text. */
+static int add_tenant(struct core *core, struct policy *policy, const char *name)
+{
+    struct tenant *tenant = find_tenant(core, name);
+
+    if (!tenant)
+        tenant = tenant_new(name);
+    if (!tenant)
+        return -ENOMEM;
+    policy->tenants[policy->count++] = tenant;
+    return tsearch(tenant, &policy->by_name, named_compare) ? 0 : -ENOMEM;
+}
+
+int policy_build(struct core *core, const struct core_config *config, struct policy *ret_policy)
+{
+    struct policy policy = {0};
+    int error = 0;
+
+    policy.tenants = calloc(config->tenant_count + core->policy.count + 1, sizeof(struct tenant *));
+    if (!policy.tenants)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->tenant_count && !error; i++)
+        error = add_tenant(core, &policy, config->tenants[i].name);
+    policy.configured = policy.count;
+    if (!error)
+        error = build_rules(&policy, config, false, &policy.users, &policy.user_count);
+    if (!error)
+        error = build_rules(&policy, config, true, &policy.groups, &policy.group_count);
+    if (error) {
+        policy_clear(core, &policy);
+        return error;
+    }
+    *ret_policy = policy;
+    return 0;
+}
+
+void policy_clear(struct core *core, struct policy *policy)
+{
+    bool current = policy == &core->policy;
+
+    while (policy->by_name)
+        tdelete(*(void **)policy->by_name, &policy->by_name, named_compare);
+    for (size_t i = 0; i < policy->count; i++) {
+        if (current || !has_tenant(&core->policy, policy->tenants[i]))
+            free(policy->tenants[i]);
+    }
+    free(policy->tenants);
+    free(policy->users);
+    free(policy->groups);
+    *policy = (struct policy){0};
+}
+
+/* Who is not in the new configuration keeps what it holds, and may have nothing more. */
+static void remove_tenant(struct tenant *tenant)
+{
+    copy_text(tenant->removed_name, sizeof(tenant->removed_name), tenant->name);
+    tenant->removed = (struct core_tenant_config){.name = tenant->removed_name};
+    tenant->config = &tenant->removed;
+    tenant->name = tenant->removed_name;
+}
+
+static void adopt(struct core *core, const struct core_config *config, struct policy *policy)
+{
+    struct policy before = core->policy;
+
+    while (before.by_name)
+        tdelete(*(void **)before.by_name, &before.by_name, named_compare);
+    for (size_t i = 0; i < before.count; i++) {
+        struct tenant *tenant = before.tenants[i];
+        if (has_tenant(policy, tenant))
+            continue;
+        if (holds_something(core, tenant)) {
+            remove_tenant(tenant);
+            policy->tenants[policy->count++] = tenant;
+        } else {
+            free(tenant);
+        }
+    }
+    for (size_t i = 0; i < policy->configured; i++) {
+        policy->tenants[i]->config = &config->tenants[i];
+        policy->tenants[i]->name = config->tenants[i].name;
+    }
+    free(before.tenants);
+    free(before.users);
+    free(before.groups);
+    core->policy = *policy;
+}
+
+static bool same_devices(const struct core_config *one, const struct core_config *other)
+{
+    if (one->device_count != other->device_count)
+        return false;
+    for (size_t i = 0; i < one->device_count; i++) {
+        if (strcmp(one->devices[i].name, other->devices[i].name) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* What each client may act for by the policy: in the order of the clients, to be put in place at once. */
+static int judge_clients(const struct core *core, const struct policy *policy, struct tenant ***tenants,
+                         size_t *counts)
+{
+    const struct core_client *client;
+    size_t i = 0;
+    int error = 0;
+
+    LIST_FOREACH (client, &core->clients, link) {
+        if (!error && !client->lease[0])
+            error = policy_tenants(policy, &client->peer, &tenants[i], &counts[i]);
+        i++;
+    }
+    return error;
+}
+
+static size_t client_count(const struct core *core)
+{
+    const struct core_client *client;
+    size_t count = 0;
+
+    LIST_FOREACH (client, &core->clients, link)
+        count++;
+    return count;
+}
+
+static void replace(struct core *core, const struct core_config *config, struct policy *policy,
+                    struct tenant ***tenants, const size_t *counts)
+{
+    struct core_client *client;
+    size_t i = 0;
+
+    waiters_count(core, -1);
+    adopt(core, config, policy);
+    core->config = config;
+    for (size_t n = 0; n < config->device_count; n++) {
+        core->devices[n].config = &config->devices[n];
+        core->devices[n].name = config->devices[n].name;
+    }
+    LIST_FOREACH (client, &core->clients, link) {
+        struct tenant **old = client->tenants;
+        if (client->lease[0]) { /* its lease's tenant, whatever becomes of that */
+            i++;
+            continue;
+        }
+        client->tenants = tenants[i];
+        client->tenant_count = counts[i];
+        tenants[i++] = old;
+    }
+    waiters_count(core, 1);
+    waiters_check(core);
+}
+
+int core_reconfigure(struct core *core, const struct core_config *config)
+{
+    size_t count = client_count(core);
+    struct tenant ***tenants = calloc(count + 1, sizeof(struct tenant **));
+    size_t *counts = calloc(count + 1, sizeof(*counts));
+    struct policy policy = {0};
+    int error = tenants && counts ? 0 : -ENOMEM;
+
+    core_enter(core);
+    if (!error && !same_devices(core->config, config))
+        error = -EINVAL;
+    if (!error)
+        error = policy_build(core, config, &policy);
+    if (!error) {
+        error = judge_clients(core, &policy, tenants, counts);
+        if (error)
+            policy_clear(core, &policy);
+        else
+            replace(core, config, &policy, tenants, counts);
+    }
+    for (size_t i = 0; tenants && i < count; i++)
+        free(tenants[i]);
+    free(tenants);
+    free(counts);
+    core->changed = true;
+    core_serve(core);
+    core_leave(core);
+    return error;
+}
+
 int policy_init(struct core *core)
 {
-    const struct core_config *config = core->config;
-    int error;
+    struct policy policy;
+    int error = policy_build(core, core->config, &policy);
 
-    core->tenants = calloc(config->tenant_count ? config->tenant_count : 1, sizeof(*core->tenants));
-    if (!core->tenants)
-        return -ENOMEM;
-    for (size_t i = 0; i < config->tenant_count; i++) {
-        struct tenant *tenant = &core->tenants[i];
-        tenant->config = &config->tenants[i];
-        tenant->name = config->tenants[i].name;
-        TAILQ_INIT(&tenant->leases);
-        if (!tsearch(tenant, &core->tenants_by_name, named_compare))
-            return -ENOMEM;
-    }
-    error = build_rules(config, false, &core->users, &core->user_count);
-    return error ? error : build_rules(config, true, &core->groups, &core->group_count);
+    if (!error)
+        adopt(core, core->config, &policy);
+    return error;
 }
 
 void policy_fini(struct core *core)
 {
-    while (core->tenants_by_name)
-        tdelete(*(void **)core->tenants_by_name, &core->tenants_by_name, named_compare);
-    free(core->tenants);
-    free(core->users);
-    free(core->groups);
+    policy_clear(core, &core->policy);
 }
 
 struct matches {
-    unsigned *tenants;
+    struct tenant **tenants;
     size_t count, capacity;
 };
 
@@ -87,7 +303,7 @@ static int match(const struct id_rule *rules, size_t count, uint32_t id, struct 
     for (; low < count && rules[low].id == id; low++) {
         if (matches->count == matches->capacity) {
             size_t capacity = matches->capacity ? 2 * matches->capacity : 4;
-            unsigned *grown = reallocarray(matches->tenants, capacity, sizeof(*grown));
+            struct tenant **grown = reallocarray(matches->tenants, capacity, sizeof(*grown));
             if (!grown)
                 return -ENOMEM;
             matches->tenants = grown;
@@ -98,40 +314,38 @@ static int match(const struct id_rule *rules, size_t count, uint32_t id, struct 
     return 0;
 }
 
-static int compare_unsigned(const void *a, const void *b)
+/* A tenant is found once for each rule that matches. */
+static void keep_unique(struct matches *matches)
 {
-    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+    size_t kept = 0;
 
-    return (x > y) - (x < y);
+    for (size_t i = 0; i < matches->count; i++) {
+        bool known = false;
+        for (size_t n = 0; n < kept && !known; n++)
+            known = matches->tenants[n] == matches->tenants[i];
+        if (!known)
+            matches->tenants[kept++] = matches->tenants[i];
+    }
+    matches->count = kept;
 }
 
-int policy_tenants(struct core *core, const struct core_peer *peer, struct tenant ***ret_tenants,
+int policy_tenants(const struct policy *policy, const struct core_peer *peer, struct tenant ***ret_tenants,
                    size_t *ret_count)
 {
     struct matches matches = {0};
-    struct tenant **tenants = NULL;
-    size_t count = 0;
-    int error = match(core->users, core->user_count, peer->uid, &matches);
+    int error = match(policy->users, policy->user_count, peer->uid, &matches);
 
     if (!error)
-        error = match(core->groups, core->group_count, peer->gid, &matches);
+        error = match(policy->groups, policy->group_count, peer->gid, &matches);
     for (size_t i = 0; !error && i < peer->group_count; i++)
-        error = match(core->groups, core->group_count, peer->groups[i], &matches);
-    if (!error && matches.count) {
-        qsort(matches.tenants, matches.count, sizeof(*matches.tenants), compare_unsigned);
-        tenants = calloc(matches.count, sizeof(struct tenant *));
-        if (!tenants)
-            error = -ENOMEM;
-    }
-    for (size_t i = 0; !error && i < matches.count; i++) {
-        if (i == 0 || matches.tenants[i] != matches.tenants[i - 1])
-            tenants[count++] = &core->tenants[matches.tenants[i]];
-    }
-    free(matches.tenants);
-    if (error)
+        error = match(policy->groups, policy->group_count, peer->groups[i], &matches);
+    if (error) {
+        free(matches.tenants);
         return error;
-    *ret_tenants = tenants;
-    *ret_count = count;
+    }
+    keep_unique(&matches);
+    *ret_tenants = matches.tenants;
+    *ret_count = matches.count;
     return 0;
 }
 
@@ -154,7 +368,7 @@ struct tenant *policy_resolve(struct core_client *client, const char *name, stru
         *error = error_refusal(CORE_REFUSED_TENANT_AMBIGUOUS, NULL);
         return NULL;
     }
-    tenant = named_find(&client->core->tenants_by_name, name);
+    tenant = named_find(&client->core->policy.by_name, name);
     if (!tenant) {
         *error = error_refusal(CORE_REFUSED_UNKNOWN_TENANT, name);
         return NULL;

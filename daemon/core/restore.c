@@ -123,7 +123,7 @@ static void restore_function(struct core *core, uint32_t number, const struct re
     copy_text(function->name, sizeof(function->name), record->name);
     copy_text(function->reason, sizeof(function->reason), record->reason);
     copy_text(function->lease_name, sizeof(function->lease_name), record->lease);
-    function->tenant = record->tenant[0] ? named_find(&core->tenants_by_name, record->tenant) : NULL;
+    function->tenant = record->tenant[0] ? named_find(&core->policy.by_name, record->tenant) : NULL;
     restore_attachments(function, record);
     function->on_loan = record->on_loan;
     function->suspended = record->suspended;
@@ -164,7 +164,7 @@ static void take_parts(struct lease *lease)
 
 static void restore_lease(struct core *core, uint32_t number, const struct record_lease *record)
 {
-    struct tenant *tenant = named_find(&core->tenants_by_name, record->tenant);
+    struct tenant *tenant = named_find(&core->policy.by_name, record->tenant);
     struct lease *lease = tenant ? lease_make(core, tenant, record->name) : NULL;
 
     if (!lease) {
@@ -212,7 +212,7 @@ static struct core_client *find_client(struct core *core, uint32_t connection)
 static struct holder *make_holder(struct core *core, const struct record_holder *record)
 {
     struct lease *lease = lease_find(core, record->lease);
-    struct tenant *tenant = named_find(&core->tenants_by_name, record->tenant);
+    struct tenant *tenant = named_find(&core->policy.by_name, record->tenant);
     struct core_client *client = find_client(core, record->connection);
 
     if (!record->unlinked && lease)

@@ -222,8 +222,8 @@ void core_each_queue(struct core *core, void (*each)(void *user, const struct co
 void core_each_tenant(struct core *core, void (*each)(void *user, const struct core_tenant_view *view),
                       void *user)
 {
-    for (size_t i = 0; i < core->config->tenant_count; i++) {
-        const struct tenant *tenant = &core->tenants[i];
+    for (size_t i = 0; i < core->policy.count; i++) {
+        const struct tenant *tenant = core->policy.tenants[i];
         struct core_tenant_view view = {
             .config = tenant->config,
             .functions = tenant->functions,

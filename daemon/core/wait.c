@@ -15,6 +15,14 @@ static void count_waiting(const struct waiter *waiter, int by)
         waiter->tenant->waiting += (unsigned)by;
 }
 
+void waiters_count(struct core *core, int by)
+{
+    const struct waiter *waiter;
+
+    TAILQ_FOREACH (waiter, &core->waiters, link)
+        count_waiting(waiter, by);
+}
+
 /* Takes the request out of the queue and frees it; its call is somebody else's by now. */
 static void waiter_free(struct waiter *waiter)
 {
@@ -86,6 +94,31 @@ void wait_or_grant(struct waiter *request)
         enqueue(request);
     else
         refuse(request, &error);
+}
+
+static bool allowed(const struct waiter *waiter)
+{
+    if (waiter->client && !policy_acts_for(waiter->client, waiter->tenant))
+        return false;
+    for (size_t i = 0; i < waiter->device_count; i++) {
+        if (!policy_device_allowed(waiter->tenant, waiter->devices[i]))
+            return false;
+    }
+    if (waiter->kind == CORE_LEASE_PASSTHROUGH && !waiter->tenant->config->trusted)
+        return false;
+    return waiter->tenant->config->device_count > 0;
+}
+
+void waiters_check(struct core *core)
+{
+    struct waiter *waiter, *next;
+
+    for (waiter = TAILQ_FIRST(&core->waiters); waiter; waiter = next) {
+        struct core_error error = error_refusal(CORE_REFUSED_TENANT_NOT_PERMITTED, waiter->tenant->name);
+        next = TAILQ_NEXT(waiter, link);
+        if (!allowed(waiter))
+            refuse(waiter, &error);
+    }
 }
 
 static bool anything_free(const struct core *core)

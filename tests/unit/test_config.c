@@ -285,6 +285,67 @@ START_TEST(fragments_are_named)
 }
 END_TEST
 
+/* ---- while homid runs ---- */
+
+#define SSD "{\"name\": \"ssd0\", \"serial\": \"S1\", \"virtualFunctions\": 2}"
+
+static struct config *load_text(const char *text)
+{
+    write_file("homid.conf", text);
+    return load();
+}
+
+static const struct {
+    const char *devices, *named; /* NULL: may follow */
+} successors[] = {
+    {SSD, NULL},
+    {"", "ssd0"},
+    {SSD ", {\"name\": \"ssd1\", \"serial\": \"S2\", \"virtualFunctions\": 1}", "ssd1"},
+    {"{\"name\": \"ssd0\", \"serial\": \"S2\", \"virtualFunctions\": 2}", "ssd0"},
+    {"{\"name\": \"ssd0\", \"serial\": \"S1\", \"virtualFunctions\": 3}", "ssd0"},
+    {"{\"name\": \"ssd0\", \"serial\": \"S1\", \"virtualFunctions\": 2, \"queuePairs\": 2}", "ssd0"},
+    {"{\"name\": \"ssd0\", \"address\": \"0000:01:00.0\", \"virtualFunctions\": 2}", "ssd0"},
+};
+
+START_TEST(devices_stay_as_they_are_without_a_restart)
+{
+    struct config *running = load_text("{\"devices\": [" SSD "]}"), *config;
+    struct config_error error = {.text = ""};
+    char text[512], named[64];
+
+    snprintf(text, sizeof text, "{\"devices\": [%s], \"logLevel\": \"debug\"}", successors[_i].devices);
+    config = load_text(text);
+    int r = config_reloadable(running, config, &error);
+    ck_assert_int_eq(r, successors[_i].named ? -EINVAL : 0);
+    snprintf(named, sizeof named, "devices[%s]: ", successors[_i].named ? successors[_i].named : "");
+    ck_assert(!successors[_i].named || strncmp(error.text, named, strlen(named)) == 0);
+    config_free(config);
+    config_free(running);
+}
+END_TEST
+
+START_TEST(what_needs_a_restart_goes_on)
+{
+    struct config *running = load_text("{\"tenantSocket\": \"/run/a\", \"limits\": {\"monitors\": 3}}");
+    struct config *config = load_text("{\"tenantSocket\": \"/run/b\", \"limits\": {\"monitors\": 4}}");
+    char kept[CONFIG_KEPT_BYTES];
+
+    config_keep(config, running, kept);
+    ck_assert_str_eq(kept, "tenantSocket, limits.monitors");
+    ck_assert_str_eq(config->tenant_socket, "/run/a");
+    ck_assert_str_eq(running->tenant_socket, "/run/b");
+    ck_assert_uint_eq(config->limits.monitors, 3);
+    config_keep(running, config, kept);
+    ck_assert_str_eq(config->tenant_socket, "/run/b");
+    config_free(config);
+    config = load_text("{\"tenantSocket\": \"/run/a\", \"limits\": {\"monitors\": 3}}");
+    config_keep(config, running, kept);
+    ck_assert_str_eq(kept, "");
+    config_free(config);
+    config_free(running);
+}
+END_TEST
+
 START_TEST(a_missing_file_is_an_error)
 {
     struct config *config = NULL;
@@ -317,6 +378,9 @@ int main(void)
     tcase_add_loop_test(tcase, what_is_wrong_is_named_with_its_line, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tcase, fragments_are_named);
     tcase_add_test(tcase, a_missing_file_is_an_error);
+    tcase_add_loop_test(tcase, devices_stay_as_they_are_without_a_restart, 0,
+                        sizeof successors / sizeof successors[0]);
+    tcase_add_test(tcase, what_needs_a_restart_goes_on);
     tcase_add_test(tcase, the_file_that_is_shipped_is_right);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

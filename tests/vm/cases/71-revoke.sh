@@ -1,6 +1,7 @@
 #!/bin/bash
 # Leases are taken away: from a process that goes on holding its VFIO descriptor (its VF goes offline and stays quarantined until
-# the process ends), by killing the process, and by expiry; another tenant's verified I/O does not notice.
+# the process ends), by killing the process, and by expiry; another tenant's verified I/O does not notice, nor that homid reads
+# its configuration again.
 # timeout: 150
 write_config
 start_homid
@@ -40,6 +41,19 @@ equal 'how blue ended' 137 "$status"
 homictl vf alloc --tenant blue --expires 1s
 wait_for 20 one_lease || fail 'the reservation did not expire'
 wait_for 30 all_vfs_ready 3 || { homictl list vfs; fail 'not every VF came back'; }
+
+# A reload takes nothing away, and a wrong configuration is refused by it.
+mkdir -p /etc/homi/homid.conf.d
+echo '{ "tenants": [{ "name": "green", "namespaces": [] }, { "name": "grey", "users": [1005], "devices": ["ssd0"] }] }' \
+  >/etc/homi/homid.conf.d/60-reload.conf
+systemctl reload homid || fail 'the reload failed'
+four_tenants() { [ "$(admin '.tenants | length' list tenants)" = 4 ]; }
+wait_for 10 four_tenants || fail 'the new tenant is not there'
+said 'the configuration was read again'
+echo '{ "tenants": 7 }' >/etc/homi/homid.conf.d/70-wrong.conf
+systemctl reload homid && fail 'a wrong configuration was taken'
+four_tenants || fail 'a wrong configuration changed something'
+one_lease || fail 'a reload took a lease away'
 kill -TERM "$green"
 wait "$green" || fail 'green saw an error or a miscompare'
 sound /tmp/green.json
