@@ -350,6 +350,12 @@ struct hw_backend {
                               void *user);
     void (*delete_queue_pair)(struct hw_function *function, uint16_t id, hw_done done,
                               void *user); /* SQ, then CQ */
+    /*
+     * Writes zeroes to blocks of a namespace that is attached to the function, and reads them back; -EILSEQ:
+     * something else was read. The function has no queue pairs and no memory of anybody's before and after.
+     */
+    void (*wipe)(struct hw_function *function, const struct hw_namespace *info, uint64_t first,
+                 uint32_t blocks, hw_done done, void *user);
     /* What the controller says and does about commands that concern others -> verdict. */
     void (*examine)(struct hw_function *function, hw_done done, void *user);
     /* -> namespace_info as this function sees it; -ENOENT when it is not attached to it. */

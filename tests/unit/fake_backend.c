@@ -159,6 +159,8 @@ bool fake_step_with(struct fake *fake, unsigned nth, int error)
         return false;
     if (is_device_operation(op->kind))
         op->device->busy = false;
+    if (op->kind == FAKE_WIPE)
+        op->function->wiping = false;
     result.error = outcome(op, error);
     if (result.error) {
         snprintf(result.reason, sizeof(result.reason), "%s fails", fake_operation_name(op->kind));
@@ -454,6 +456,19 @@ static void get_log_page(struct hw_function *function, uint8_t page, uint32_t id
     op->c = bytes;
 }
 
+static void wipe(struct hw_function *function, const struct hw_namespace *info, uint64_t first,
+                 uint32_t blocks, hw_done done, void *user)
+{
+    struct fake_op *op = push(function->device, function, FAKE_WIPE, done, user);
+
+    op->a = info->id;
+    op->b = first;
+    op->c = blocks;
+    if (function->wiping)
+        fake_complain(function->device->fake, "VF %u has the queue pair of an earlier wipe", function->index);
+    function->wiping = !op->ghost;
+}
+
 static void get_feature(struct hw_function *function, uint8_t feature, hw_done done, void *user)
 {
     push(function->device, function, FAKE_FEATURE, done, user)->a = feature;
@@ -524,6 +539,7 @@ void fake_init(struct fake *fake, unsigned device_count)
                               .examine = examine,
                               .discard = fake_discard,
                               .settled = fake_settled,
+                              .wipe = wipe,
                               .page_new = fake_page_new,
                               .page_adopt = fake_page_adopt,
                               .queue_adopt = fake_queue_adopt,

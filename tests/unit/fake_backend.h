@@ -44,6 +44,7 @@ enum fake_operation {
     FAKE_LOG,
     FAKE_FEATURE,
     FAKE_ADOPT,
+    FAKE_WIPE,
     FAKE_OPERATIONS,
 };
 
@@ -78,6 +79,7 @@ struct hw_function {
     bool viable, kept /* stays open when homid dies */, adopted /* by another homid than opened it */;
     bool orphan; /* nothing but what is kept holds it open */
     bool down;   /* its controller was reset, and not brought up since */
+    bool wiping; /* the queue pair that it wipes with is there */
 };
 
 struct hw_device {
@@ -89,8 +91,9 @@ struct hw_device {
     uint16_t function_pairs, function_interrupts; /* granted when there is no Virtualization Management */
     struct hw_iova_range range;
     struct hw_function functions[FAKE_FUNCTIONS_MAX];
-    struct hw_namespace_change change; /* the last that was asked for */
-    unsigned reattach;                 /* bit mask of namespaces that come back to a VF at each open */
+    struct hw_namespace_change change;       /* the last that was asked for */
+    uint64_t wiped[FAKE_NAMESPACES_MAX + 1]; /* blocks in a row from the first, by namespace id */
+    unsigned reattach;                       /* bit mask of namespaces that come back to a VF at each open */
 };
 
 struct fake_op;

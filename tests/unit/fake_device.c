@@ -100,7 +100,7 @@ static int do_adopt(struct hw_function *function, void *listener_user, bool rese
 
 void fake_do_close(struct hw_function *function)
 {
-    function->open = function->suspended = false;
+    function->open = function->suspended = function->wiping = false;
     memset(function->pairs, 0, sizeof(function->pairs));
     for (unsigned i = 0; i < FAKE_PAGES_MAX; i++)
         function->pages[i].function = NULL;
@@ -265,6 +265,7 @@ int fake_apply(struct fake_op *op)
     case FAKE_UNMAP: return do_unmap(op->function, op->a, op->b, op->c != 0);
     case FAKE_CREATE: return do_create(op->function, &op->pair);
     case FAKE_DELETE: return do_delete(op->function, (unsigned)op->a);
+    case FAKE_WIPE: return fake_wipe(op->function, (uint32_t)op->a, op->b, op->c);
     case FAKE_IDENTIFY_NAMESPACE:
         if (dead(op->function))
             return -EIO;

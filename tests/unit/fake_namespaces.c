@@ -54,3 +54,23 @@ int fake_change(struct hw_device *device)
     }
     return 0;
 }
+
+int fake_wipe(struct hw_function *function, uint32_t id, uint64_t first, uint64_t blocks)
+{
+    struct hw_device *device = function->device;
+    const char *wrong = NULL;
+
+    if (!(function->attached & 1u << (id - 1)))
+        wrong = "it is not attached";
+    else if (function->pair_count || function->mapping_count)
+        wrong = "somebody uses the function";
+    else if (first && first != device->wiped[id])
+        wrong = "blocks were left out";
+    else if (first + blocks > device->info.namespaces[id - 1].blocks)
+        wrong = "it ends before";
+    if (wrong)
+        snprintf(device->fake->complaint, sizeof(device->fake->complaint), "wiping namespace %u: %s", id,
+                 wrong);
+    device->wiped[id] = first + blocks;
+    return 0;
+}

@@ -8,7 +8,7 @@ static const char *const names[FAKE_OPERATIONS] = {
     "probe",    "list",   "count",   "assign",   "online",  "bind",   "unbind",
     "attach",   "change", "lend",    "withdraw", "reclaim", "open",   "close",
     "examine",  "renew",  "map",     "unmap",    "create",  "delete", "identify namespace",
-    "identify", "log",    "feature", "adopt"};
+    "identify", "log",    "feature", "adopt",    "wipe"};
 
 const char *fake_operation_name(enum fake_operation operation)
 {

@@ -458,6 +458,7 @@ static const struct hw_backend template = {
     .create_queue_pair = linux_create_queue_pair,
     .delete_queue_pair = linux_delete_queue_pair,
     .examine = linux_examine,
+    .wipe = linux_wipe,
     .identify_namespace = linux_identify_namespace,
     .identify = linux_identify,
     .get_log_page = linux_get_log_page,

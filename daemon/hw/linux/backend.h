@@ -96,6 +96,7 @@ struct hw_function {
     struct relay_ledger ledger;
     struct relay_port *port; /* NULL: nobody is relayed on it */
     bool adopted;            /* the relay may have it from an earlier homid */
+    struct wipe *wipe;       /* under way; NULL: none */
     struct hw_function_info info;
     unsigned events_max;     /* Asynchronous Event Requests that it takes */
     uint32_t events_offered; /* OAES */
@@ -206,6 +207,9 @@ void function_notice(struct hw_function *function, uint32_t value);
 
 /* ---- requests.c: the vtable's operations on the admin queue ---- */
 
+void linux_wipe(struct hw_function *function, const struct hw_namespace *info, uint64_t first,
+                uint32_t blocks, hw_done done, void *user);
+void wipe_free(struct wipe *wipe); /* at once, without a callback; NULL-safe */
 void linux_create_queue_pair(struct hw_function *function, const struct hw_queue_pair *pair, hw_done done,
                              void *user);
 void linux_delete_queue_pair(struct hw_function *function, uint16_t id, hw_done done, void *user);

@@ -27,6 +27,7 @@ void function_free(struct hw_function *function)
             event_free(events[i]);
     }
     relay_port_free(function->port);
+    wipe_free(function->wipe);
     controller_fini(&function->controller);
     commands_free(function);
     admin_queue_free(function->queue);
