@@ -195,7 +195,7 @@ static bool has_device(const struct core_tenant_config *tenant, size_t device)
     return false;
 }
 
-/* A namespace has one owner, or every owner says that it is shared. */
+/* A namespace has one owner, or every owner says that it is shared, or scrubbed between them. */
 static const char *namespace_conflict(const struct config *config, const struct core_tenant_config *tenant,
                                       const struct core_namespace_config *namespace)
 {
@@ -203,7 +203,8 @@ static const char *namespace_conflict(const struct config *config, const struct 
         for (size_t i = 0; i < other->namespace_count; i++) {
             const struct core_namespace_config *owned = &other->namespaces[i];
             if (owned != namespace && owned->device == namespace->device && owned->id == namespace->id &&
-                (other == tenant || !owned->shared || !namespace->shared))
+                (other == tenant || !owned->shared || !namespace->shared) &&
+                (other == tenant || !owned->scrub || !namespace->scrub))
                 return other->name;
         }
     }
@@ -225,6 +226,11 @@ static int build_namespace(struct build *build, json_object *object, const struc
                            json_object_get_string(device));
     namespace->id = number(object, "id", 0);
     namespace->shared = json_object_get_boolean(member(object, "shared"));
+    json_object *scrub = member(object, "scrub");
+    namespace->scrub = scrub && strcmp(json_object_get_string(scrub), "none") != 0;
+    at = config_place_key(*place, "scrub");
+    if (namespace->scrub && namespace->shared)
+        return config_fail(build->files, &at, build->error, "does not go with \"shared\"");
     return 0;
 }
 
@@ -245,7 +251,7 @@ static int build_namespaces(struct build *build, json_object *array, const struc
         if (owner)
             return config_fail(
                 build->files, &at, build->error,
-                "namespace %u of \"%s\" is tenant \"%s\"'s already, and not \"shared\" by both",
+                "namespace %u of \"%s\" is tenant \"%s\"'s already, and not \"shared\" or scrubbed by both",
                 namespace->id, build->config->core.devices[namespace->device].name, owner);
     }
     return 0;

@@ -17,6 +17,7 @@ enum kind {
     KIND_LEVEL,
     KIND_BACKEND,
     KIND_DELEGATION,
+    KIND_SCRUB,
     KIND_PATH, /* absolute */
     KIND_FLAG,
     KIND_NUMBER,
@@ -40,6 +41,7 @@ static const struct key namespace_keys[] = {
     {.name = "device", .kind = KIND_NAME},
     {.name = "id", .kind = KIND_NUMBER, .minimum = 1, .maximum = UINT32_MAX - 1},
     {.name = "shared", .kind = KIND_FLAG},
+    {.name = "scrub", .kind = KIND_SCRUB},
     {0},
 };
 
@@ -198,6 +200,9 @@ static const char *text_defect(const struct key *key, enum kind kind, json_objec
     case KIND_DELEGATION:
         return strcmp(text, "direct") == 0 || strcmp(text, "relayed") == 0 ? NULL
                                                                            : "must be direct or relayed";
+    case KIND_SCRUB:
+        return strcmp(text, "none") == 0 || strcmp(text, "writeZeroes") == 0 ? NULL
+                                                                             : "must be none or writeZeroes";
     case KIND_LEVEL: return is_level(text) ? NULL : "must be err, warning, notice, info or debug";
     case KIND_ACCOUNT: return length > 0 ? NULL : "must not be empty";
     default: return length >= key->minimum && length <= key->maximum ? NULL : "must have 1 to 20 characters";

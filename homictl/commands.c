@@ -102,7 +102,8 @@ const struct command commands[] = {
      .arguments_max = 2,
      .summary = "Take a device or one of its functions out of quarantine",
      .details =
-         "homid provisions it again from the beginning. Mend the reason that `homictl status` gives first.",
+         "homid provisions it again from the beginning. Mend the reason that `homictl status` gives first.\n"
+         "Of a device, namespaces whose scrubbing failed are scrubbed again.",
      .run = command_retry},
     {.words = "drain",
      .arguments = "",

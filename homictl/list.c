@@ -115,6 +115,7 @@ const struct listing listing_namespaces = {
      {"ALLOWED", LISTING_LIST, "allowed", NULL},
      {"HOLDER", LISTING_TEXT, "holder", NULL},
      {"LEASE", LISTING_TEXT, "lease", NULL},
+     {"SCRUB", LISTING_TEXT, "scrub", NULL},
      {0}},
 };
 

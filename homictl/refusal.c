@@ -25,7 +25,7 @@ static const struct refusal refusals[] = {
     {"NamespaceNotAllowed", "the tenant may not have namespace {namespace} of {device}",
      "add it to the tenant in homid.conf, or see `homictl list namespaces` for those that it may have"},
     {"NamespaceBusy", "namespace {namespace} of {device} is held by {holder}",
-     "free the lease that holds it (`homictl list namespaces`), or make it shared in homid.conf"},
+     "free the lease that holds it, or see how far scrubbing it is (`homictl list namespaces`)"},
     {"QuotaExceeded", "the limit of {limit} {quota} is reached ({used} in use)",
      "give some back (`homictl list leases`, `homictl list tenants`), or raise the limit in homid.conf"},
     {"TrustRequired", "{tenant} is to be direct and is not trusted, and the device does not confine it",

@@ -232,6 +232,7 @@ static void add_namespace(void *user, const struct core_namespace_view *view)
     value_put(entry, "allowed", allowed);
     value_put_text(entry, "holder", view->holder);
     value_put_text(entry, "lease", view->lease);
+    value_put_text(entry, "scrub", view->scrub);
     value_append(listing->array, entry);
 }
 
@@ -355,6 +356,16 @@ static void add_function_problem(void *user, const struct core_function_view *vi
     add_problem(user, text);
 }
 
+static void add_namespace_problem(void *user, const struct core_namespace_view *view)
+{
+    char text[CORE_NAME_BYTES + HW_REASON_BYTES + 64];
+    if (!view->scrub || strncmp(view->scrub, "failed", strlen("failed")) != 0)
+        return;
+    snprintf(text, sizeof text, "namespace %u of %s: scrubbing %s", view->info->id, view->device,
+             view->scrub);
+    add_problem(user, text);
+}
+
 static json_object *describe_problems(struct core *core)
 {
     struct problems problems = {.array = json_object_new_array()};
@@ -363,6 +374,7 @@ static json_object *describe_problems(struct core *core)
     core_each_function(core, add_function_problem, &problems);
     if (core_draining(core))
         append_text(problems.array, "no lease is granted: homid is being drained");
+    core_each_namespace(core, add_namespace_problem, &problems);
     if (problems.untold) {
         snprintf(text, sizeof text, "%u more: see ListVirtualFunctions", problems.untold);
         append_text(problems.array, text);

@@ -54,6 +54,9 @@ static struct core_error check(const struct device *device, const struct hw_name
     claim = LIST_FIRST(&space->claims);
     if (claim)
         return busy(device, wanted->id, claim->function->tenant ? claim->function->tenant->name : "");
+    /* What is left of a tenant is nothing for the host to see. */
+    if (space->wiper || (space->soiled && wanted->act == HW_NAMESPACE_ATTACH))
+        return busy(device, wanted->id, "scrub");
     if (space->host && wanted->act == HW_NAMESPACE_DELETE)
         return busy(device, wanted->id, "host");
     return (struct core_error){0};

@@ -23,6 +23,7 @@ struct core_namespace_config {
     size_t device; /* index into devices */
     uint32_t id;
     bool shared; /* may be attached for several tenants, or for the host, at once */
+    bool scrub;  /* zeroes are written to it behind each lease */
 };
 
 struct core_tenant_config {

@@ -135,6 +135,7 @@ enum core_record_kind {
     CORE_RECORD_HOLDER,
     CORE_RECORD_REGION,
     CORE_RECORD_QUEUE_PAIR,
+    CORE_RECORD_SPACE,
     CORE_RECORD_KINDS,
 };
 
@@ -455,7 +456,8 @@ struct core_tenant_view {
 struct core_namespace_view {
     const char *device;
     const struct hw_namespace *info;
-    const char *holder, *lease; /* tenant's name, "host", or NULL */
+    const char *holder, *lease; /* tenant's name, "host", "scrub", or NULL */
+    const char *scrub;          /* how far scrubbing it is; NULL: it need not be */
 };
 
 struct core_totals {

@@ -209,8 +209,11 @@ static void keep_space(struct device *device, const struct hw_namespace *info)
 
     if (!space && device->space_count < HW_NAMESPACES_MAX) {
         space = calloc(1, sizeof(*space));
-        if (space)
+        if (space) {
+            space->record = RECORD_NONE;
+            space->soiled = scrub_wanted(device, info->id);
             device->spaces[device->space_count++] = space;
+        }
     }
     if (!space)
         return;
@@ -236,10 +239,12 @@ static void learn(struct device *device, const struct hw_device_info *info)
     device->probed = true;
     for (unsigned i = 0; i < device->space_count; i++) {
         struct space *space = device->spaces[i];
-        if (still_there(info, space->info.id) || !LIST_EMPTY(&space->claims))
+        if (still_there(info, space->info.id) || !LIST_EMPTY(&space->claims) || space->wiper) {
             device->spaces[kept++] = space;
-        else
+        } else {
+            record_remove(device->core, &space->record);
             free(space);
+        }
     }
     device->space_count = kept;
     /* Where no VF is enabled, none is there that a process could still hold. */
@@ -732,6 +737,7 @@ static void device_advance(struct device *device)
         start_probe(device);
     else
         phase_advance(device);
+    scrub_advance(device);
     tell(device);
 }
 

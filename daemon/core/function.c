@@ -68,9 +68,17 @@ static bool opened_and_idle(enum function_state state)
     case FS_CHECKING:
     case FS_IDENTIFYING:
     case FS_LEASED:
+    case FS_SCRUB_ATTACHING:
+    case FS_SCRUBBING:
+    case FS_SCRUB_DETACHING:
     case FS_EXPELLING: return true;
     default: return false;
     }
+}
+
+static bool scrubs(enum function_state state)
+{
+    return state == FS_SCRUB_ATTACHING || state == FS_SCRUBBING || state == FS_SCRUB_DETACHING;
 }
 
 static bool unopened(enum function_state state)
@@ -99,6 +107,9 @@ bool state_settled(enum function_state state)
     case FS_PARTING:
     case FS_LENDING:
     case FS_LENT:
+    case FS_SCRUB_ATTACHING:
+    case FS_SCRUBBING:
+    case FS_SCRUB_DETACHING:
     case FS_QUARANTINED: return true;
     default: return false;
     }
@@ -180,6 +191,7 @@ static void set_free(struct function *function, bool is_free)
     if (is_free) {
         TAILQ_INSERT_TAIL(&device->free, function, free_link);
         core_serve(device->core);
+        device_wake(device);
     } else {
         TAILQ_REMOVE(&device->free, function, free_link);
     }
@@ -213,6 +225,8 @@ static void enter(struct function *function, enum function_state next)
     function->device->in_state[next]++;
     function->state = next;
     function->cursor = 0;
+    if (function->wipe && !scrubs(next))
+        scrub_let_go(function);
     switch (next) {
     case FS_ABSENT:
         if (function->lease)
@@ -279,6 +293,8 @@ static enum function_state redirect(struct function *function)
     }
     if (state == FS_READY && function->lease)
         return FS_ATTACHING;
+    if (state == FS_READY && function->wipe)
+        return FS_SCRUB_ATTACHING;
     if (state == FS_DRAINING && drained(function))
         return function->release ? FS_DETACHING : FS_CLOSING;
     if ((state == FS_LENDING || state == FS_LENT) && (function->release || function->lost))
@@ -458,7 +474,7 @@ static bool walk(struct function *function)
         enum function_state next = redirect(function);
         const struct step *step = &function_steps[next];
 
-        set_free(function, next == FS_READY && !function->lease && !function->drop);
+        set_free(function, next == FS_READY && !function->lease && !function->wipe && !function->drop);
         if (next != function->state) {
             enter(function, next);
             continue;
@@ -608,11 +624,20 @@ void function_grant(struct function *function, struct lease *lease, unsigned par
     function->attachments = attachments;
     function->attachment_count = count;
     for (size_t i = 0; i < count; i++) {
+        scrub_soil(function->device, attachments[i].space);
         attachments[i].function = function;
         LIST_INSERT_HEAD(&attachments[i].space->claims, &attachments[i], claim);
     }
     set_free(function, false);
     record_function(function);
+    function_wake(function);
+}
+
+void function_wipe(struct function *function, struct space *space)
+{
+    function->wipe = space;
+    function->wiped = 0;
+    set_free(function, false);
     function_wake(function);
 }
 
@@ -656,8 +681,10 @@ void core_function_event(void *user, struct hw_function *handle, enum hw_event e
         function_fail(function, text ? text : "the kernel wants the function back");
         break;
     case HW_NAMESPACE_CHANGED:
-        event_function(function, function->lease ? CORE_EVENT_NAMESPACE_CHANGED : CORE_EVENT_FAULT,
-                       text ? text : "a namespace changed");
+        /* Scrubbing attaches and detaches one. */
+        if (!function->wipe)
+            event_function(function, function->lease ? CORE_EVENT_NAMESPACE_CHANGED : CORE_EVENT_FAULT,
+                           text ? text : "a namespace changed");
         function->device->refresh = true;
         device_wake(function->device);
         break;

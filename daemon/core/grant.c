@@ -43,22 +43,26 @@ static enum verdict busy(const struct device *device, uint32_t id, const char *h
 
 /* The claims on a namespace are all of one tenant or all shared, so the first one speaks for them. */
 static enum verdict check_claims(const struct device *device, const struct space *space,
-                                 const struct tenant *tenant, bool shared, struct core_error *error)
+                                 const struct tenant *tenant, const struct core_namespace_config *allowed,
+                                 struct core_error *error)
 {
     const struct attachment *claim = LIST_FIRST(&space->claims);
     const struct tenant *other;
 
     if (change_concerns(device, space->info.id))
         return busy(device, space->info.id, "operator", VERDICT_WAIT, error);
-    if (space->host && !(shared && space->info.shareable))
+    if (space->host && !(allowed->shared && space->info.shareable))
         return busy(device, space->info.id, "host", VERDICT_REFUSE, error);
+    if (!claim && space->soiled)
+        return busy(device, space->info.id, "scrub", space->scrub_error[0] ? VERDICT_REFUSE : VERDICT_WAIT,
+                    error);
     if (!claim)
         return VERDICT_GRANT;
     other = claim->function->tenant;
-    if (space->info.shareable && (other == tenant || (shared && claim->shared)))
+    if (space->info.shareable && (other == tenant || (allowed->shared && claim->shared)))
         return VERDICT_GRANT;
     return busy(device, space->info.id, other ? other->name : "",
-                claim->function->release ? VERDICT_WAIT : VERDICT_REFUSE, error);
+                claim->function->release || allowed->scrub ? VERDICT_WAIT : VERDICT_REFUSE, error);
 }
 
 static enum verdict choose_namespace(const struct waiter *request, const struct device *device,
@@ -82,7 +86,7 @@ static enum verdict choose_namespace(const struct waiter *request, const struct 
     }
     choice->wanted[choice->count].space = space;
     choice->wanted[choice->count++].shared = allowed->shared;
-    return check_claims(device, space, request->tenant, allowed->shared, error);
+    return check_claims(device, space, request->tenant, allowed, error);
 }
 
 static enum verdict choose_namespaces(const struct waiter *request, const struct device *device,

@@ -71,6 +71,12 @@ struct space {
     struct hw_namespace info;
     bool host;                     /* attached to the physical function's controller */
     struct attachment_list claims; /* all of one tenant, or all of them shared */
+    /* scrub.c: */
+    bool soiled;                       /* nobody gets it before it is scrubbed */
+    struct function *wiper;            /* that scrubs it now */
+    char scrub_error[HW_REASON_BYTES]; /* why it is not scrubbed; empty: it will be */
+    unsigned attempts;
+    uint32_t record; /* that it is clean */
 };
 
 /* A namespace on a function, from the moment that a lease claims it until it is known to be detached. */
@@ -106,6 +112,10 @@ enum function_state {
     FS_CHECKING,
     FS_IDENTIFYING,
     FS_LEASED,
+    /* scrubbing a namespace that nobody has */
+    FS_SCRUB_ATTACHING,
+    FS_SCRUBBING,
+    FS_SCRUB_DETACHING,
     /* being lent */
     FS_PARTING, /* homid's own descriptors are closed */
     FS_LENDING,
@@ -190,7 +200,10 @@ struct function {
     struct hw_nodes *nodes; /* of the loan; NULL before it is made */
     struct attachment *attachments;
     size_t attachment_count, cursor;
-    uint32_t foreign; /* the namespace to expel */
+    uint32_t foreign;   /* the namespace to expel */
+    struct space *wipe; /* the namespace to scrub; NULL: none */
+    uint64_t wiped;     /* blocks of it */
+    uint32_t slice;     /* blocks that are being wiped */
     struct queue_pair **pairs;
     unsigned pair_count, mapping_count;
     uint64_t vectors[HW_INTERRUPTS_MAX / 64 + 1];
@@ -227,9 +240,10 @@ void function_retry(struct function *function);                     /* out of qu
 /* Takes a ready function for part `part` of a lease, with `count` attachments (owned by it from now on). */
 void function_grant(struct function *function, struct lease *lease, unsigned part,
                     struct attachment *attachments, size_t count);
-void function_loan_over(struct function *function); /* nothing of it is anybody's any more */
-void function_recycle(struct function *function);   /* drain, close, open; namespaces stay */
-void function_release(struct function *function);   /* the same, and they go */
+void function_wipe(struct function *function, struct space *space); /* a ready one scrubs it */
+void function_loan_over(struct function *function);                 /* nothing of it is anybody's any more */
+void function_recycle(struct function *function);                   /* drain, close, open; namespaces stay */
+void function_release(struct function *function);                   /* the same, and they go */
 struct attachment *function_attachment(const struct function *function, uint32_t id);
 bool function_has_attached(const struct function *function);
 void function_attachments_free(struct function *function);
@@ -329,6 +343,29 @@ void change_advance(struct device *device);
 /* Whether the namespace is being changed, so that nobody may be given it. */
 bool change_concerns(const struct device *device, uint32_t id);
 bool device_open_for_online(const struct device *device);
+
+/* ---- examining ---- */
+
+bool examine_needed(const struct function *function);
+void examine_start(struct function *function, hw_done done);
+enum function_state examine_done(struct function *function, const struct hw_result *result);
+
+/* ---- scrubbing ---- */
+
+bool scrub_wanted(const struct device *device, uint32_t id); /* by the configuration */
+void scrub_reconfigured(struct device *device);              /* the configuration is another one */
+void scrub_soil(struct device *device, struct space *space);
+void scrub_advance(struct device *device);                                    /* starts what can be started */
+bool scrub_retry(struct device *device);                                      /* whether any had failed */
+void scrub_describe(const struct space *space, char *ret_text, size_t bytes); /* of a soiled one */
+void scrub_let_go(struct function *function);
+bool scrub_attaches(const struct function *function);
+void scrub_attach(struct function *function, hw_done done);
+void scrub_wipe(struct function *function, hw_done done);
+enum function_state scrub_wiped(struct function *function, const struct hw_result *result);
+void scrub_detach(struct function *function, hw_done done);
+enum function_state scrub_detached(struct function *function, const struct hw_result *result);
+enum function_state scrub_done(struct function *function);
 
 /* ---- tenants, clients ---- */
 
@@ -683,6 +720,7 @@ void record_queue_pair(const struct queue_pair *pair);
 void record_holder(const struct holder *holder);
 void record_lease(struct lease *lease);
 void record_function(struct function *function);
+void record_clean_space(const struct device *device, struct space *space);
 void record_remove(struct core *core, uint32_t *number);
 void record_function_opened(struct function *function); /* its descriptors are kept from now on */
 /* Closes it once nobody else keeps it open. */

@@ -109,7 +109,7 @@ static struct function *find_function(const struct device *device, const char *n
 
 static void retry_device(struct device *device, struct core_error *error)
 {
-    bool any = device->phase == DP_QUARANTINED;
+    bool any = device->phase == DP_QUARANTINED, failed = scrub_retry(device);
 
     if (device->core->aside) {
         *error = error_refusal(CORE_REFUSED_DEVICE_UNAVAILABLE, device->name);
@@ -125,7 +125,7 @@ static void retry_device(struct device *device, struct core_error *error)
     }
     if (any)
         device_reconcile(device);
-    else
+    else if (!failed)
         *error = error_refusal(CORE_REFUSED_NOT_QUARANTINED, device->name);
 }
 

@@ -224,6 +224,7 @@ static void replace(struct core *core, const struct core_config *config, struct 
     for (size_t n = 0; n < config->device_count; n++) {
         core->devices[n].config = &config->devices[n];
         core->devices[n].name = config->devices[n].name;
+        scrub_reconfigured(&core->devices[n]);
     }
     LIST_FOREACH (client, &core->clients, link) {
         struct tenant **old = client->tenants;

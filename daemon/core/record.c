@@ -172,6 +172,17 @@ void record_lease(struct lease *lease)
         add(lease->core, CORE_RECORD_LEASE, &record, sizeof(record), &lease->record);
 }
 
+/* ---- namespaces ---- */
+
+/* One that cannot be written down is scrubbed once more by the next homid. */
+void record_clean_space(const struct device *device, struct space *space)
+{
+    struct record_space record = {.id = space->info.id};
+
+    copy_text(record.device, sizeof(record.device), device->name);
+    add(device->core, CORE_RECORD_SPACE, &record, sizeof(record), &space->record);
+}
+
 /* ---- functions ---- */
 
 static bool worth_a_record(const struct function *function)
@@ -187,7 +198,7 @@ static struct record_function describe_function(const struct function *function)
                                      .controller_id = function->controller_id,
                                      .fd_count = (uint16_t)function->kept,
                                      .part = (uint8_t)function->part,
-                                     .drop = function->drop,
+                                     .drop = function->drop || function->wipe,
                                      .release = function->release,
                                      .lent = function->lent,
                                      .rejected = function->rejected,

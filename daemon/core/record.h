@@ -18,6 +18,8 @@
  * - A function that was reset under its lease is provisioned and brought up from the beginning, however far
  * that had come: before it ends nobody could make a queue pair on it.
  * - A lease that was to be taken away at some time is taken away then, or at once when that has come.
+ * - A namespace that is to be scrubbed behind each lease has a record as long as it is clean. A function that
+ * was scrubbing counts as being closed.
  * - A holder whose connection is gone has ended. A lease that nobody holds has ended, unless it is reserved.
  *
  * The structures are written to memory as they are. A change of their layout or meaning raises STATE_VERSION
@@ -49,6 +51,12 @@ struct record_function {
     uint8_t reserved[2];
     struct hw_verdict verdict;
     struct record_attachment attachments[CORE_LEASE_NAMESPACES_MAX];
+};
+
+/* A namespace that was scrubbed, and that nobody has had since. */
+struct record_space {
+    char device[CORE_NAME_BYTES];
+    uint32_t id;
 };
 
 struct record_lease {

@@ -40,6 +40,8 @@ static struct space *known_space(struct device *device, uint32_t id)
     /* The probe that follows says what it is; until then it is known by the claim on it. */
     space = calloc(1, sizeof(*space));
     if (space) {
+        space->record = RECORD_NONE;
+        space->soiled = scrub_wanted(device, id);
         space->info.id = id;
         device->spaces[device->space_count++] = space;
     }
@@ -326,6 +328,19 @@ static void restore_pair(struct core *core, uint32_t number, const struct record
     holder_wake(holder);
 }
 
+static void restore_space(struct core *core, uint32_t number, const struct record_space *record)
+{
+    struct device *device = named_find(&core->devices_by_name, record->device);
+    struct space *space = device && scrub_wanted(device, record->id) ? known_space(device, record->id) : NULL;
+
+    if (!space) {
+        forget(core, number);
+        return;
+    }
+    space->record = number;
+    space->soiled = false;
+}
+
 void core_restore_record(struct core *core, uint32_t number, uint16_t kind, const void *data, size_t bytes)
 {
     union {
@@ -334,6 +349,7 @@ void core_restore_record(struct core *core, uint32_t number, uint16_t kind, cons
         struct record_holder holder;
         struct record_region region;
         struct record_queue_pair pair;
+        struct record_space space;
     } record;
 
     read_record(&record, sizeof(record), data, bytes);
@@ -343,6 +359,7 @@ void core_restore_record(struct core *core, uint32_t number, uint16_t kind, cons
     case CORE_RECORD_HOLDER: restore_holder(core, number, &record.holder); break;
     case CORE_RECORD_REGION: restore_region(core, number, &record.region); break;
     case CORE_RECORD_QUEUE_PAIR: restore_pair(core, number, &record.pair); break;
+    case CORE_RECORD_SPACE: restore_space(core, number, &record.space); break;
     default: break;
     }
 }

@@ -171,43 +171,6 @@ static enum function_state renewed(struct function *function, const struct hw_re
     return FS_ATTACHING;
 }
 
-/* ---- what it refuses ---- */
-
-static bool unexamined(const struct function *function)
-{
-    return function->verdict.reason[0] == '\0';
-}
-
-static void start_examine(struct function *function, hw_done done)
-{
-    backend_of(function)->examine(function->handle, done, function);
-}
-
-static const char *confinement_text(enum hw_confinement confinement)
-{
-    switch (confinement) {
-    case HW_CONFINED: return "confined";
-    case HW_TRUSTED_ONLY: return "trusted only";
-    default: return "unknown";
-    }
-}
-
-/* An examination that fails leaves it unknown; if the controller failed, that is told in its own way. */
-static enum function_state examined(struct function *function, const struct hw_result *result)
-{
-    char text[HW_REASON_BYTES];
-
-    if (result->error)
-        copy_text(function->verdict.reason, sizeof(function->verdict.reason), result->reason);
-    else
-        function->verdict = *result->verdict;
-    snprintf(text, sizeof(text), "direct delegation: %s: %.*s",
-             confinement_text(function->verdict.confinement), HW_REASON_BYTES - 40, function->verdict.reason);
-    event_function(function, CORE_EVENT_FUNCTION_STATE, text);
-    record_function(function);
-    return FS_INSPECTING;
-}
-
 /* ---- namespaces ---- */
 
 static void start_list_namespaces(struct function *function, hw_done done)
@@ -605,9 +568,9 @@ const struct step function_steps[FS_COUNT] = {
         {
             .shown = "bound",
             .operation = "examining what it refuses",
-            .start = start_examine,
-            .needed = unexamined,
-            .done = examined,
+            .start = examine_start,
+            .needed = examine_needed,
+            .done = examine_done,
             .next = FS_INSPECTING,
             .failure = STEP_GOES_ON,
         },
@@ -671,6 +634,39 @@ const struct step function_steps[FS_COUNT] = {
             .next = FS_LEASED,
             .failure = STEP_ENDS_GRANT,
             .skipped = identified_all,
+        },
+
+    /* scrubbing */
+    [FS_SCRUB_ATTACHING] =
+        {
+            .shown = "scrubbing",
+            .operation = "attaching a namespace to scrub it",
+            .turn = true,
+            .start = scrub_attach,
+            .needed = scrub_attaches,
+            .next = FS_SCRUBBING,
+            .failure = STEP_FAULTS,
+        },
+    [FS_SCRUBBING] =
+        {
+            .shown = "scrubbing",
+            .operation = "scrubbing a namespace",
+            .start = scrub_wipe,
+            .done = scrub_wiped,
+            .next = FS_SCRUB_DETACHING,
+            .failure = STEP_FAULTS,
+        },
+    [FS_SCRUB_DETACHING] =
+        {
+            .shown = "scrubbing",
+            .operation = "detaching a scrubbed namespace",
+            .turn = true,
+            .start = scrub_detach,
+            .needed = scrub_attaches,
+            .done = scrub_detached,
+            .next = FS_INSPECTING,
+            .failure = STEP_FAULTS,
+            .skipped = scrub_done,
         },
 
     /* being lent */

@@ -246,13 +246,18 @@ void core_each_namespace(struct core *core, void (*each)(void *user, const struc
             const struct space *space = device->spaces[n];
             const struct attachment *claim = LIST_FIRST(&space->claims);
             const struct function *function = claim ? claim->function : NULL;
+            char scrub[HW_REASON_BYTES];
+            if (space->soiled)
+                scrub_describe(space, scrub, sizeof(scrub));
             struct core_namespace_view view = {
                 .device = device->name,
                 .info = &space->info,
                 .holder = function && function->tenant ? function->tenant->name
                           : space->host                ? "host"
+                          : space->soiled              ? "scrub"
                                                        : NULL,
                 .lease = function && function->lease ? function->lease->name : NULL,
+                .scrub = space->soiled ? scrub : NULL,
             };
             each(user, &view);
         }

@@ -9,8 +9,10 @@
 
 static uid_t blue_uids[] = {BLUE, BOTH}, green_uids[] = {GREEN, BOTH}, grey_uids[] = {GREY};
 static size_t all_devices[] = {0, 1};
-static struct core_namespace_config blue_namespaces[] = {{0, 1, false}, {0, 3, true}, {1, 1, false}};
-static struct core_namespace_config green_namespaces[] = {{0, 2, false}, {0, 3, true}, {1, 2, false}};
+static struct core_namespace_config blue_namespaces[] = {
+    {0, 1, false, false}, {0, 3, true, false}, {1, 1, false, false}};
+static struct core_namespace_config green_namespaces[] = {
+    {0, 2, false, false}, {0, 3, true, false}, {1, 2, false, false}};
 
 static void tenant(struct core_tenant_config *tenant, const char *name, uid_t *uids, size_t uid_count,
                    struct core_namespace_config *namespaces, size_t namespace_count, unsigned device_count)

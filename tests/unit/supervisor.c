@@ -2,6 +2,7 @@
 #include "tests/unit/supervisor.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -306,4 +307,41 @@ struct supervised supervisor_stop(struct supervisor *supervisor, int number)
     close(supervisor->control);
     waitpid(supervisor->pid, NULL, 0);
     return report;
+}
+
+static bool has_environment(int pid, const char *wanted)
+{
+    char path[64], text[8192];
+
+    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    size_t count = fread(text, 1, sizeof(text), file);
+    fclose(file);
+    return memmem(text, count, wanted, strlen(wanted) + 1) != NULL;
+}
+
+pid_t supervisor_process(const char *directory, const char *which)
+{
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+    char wanted[128];
+    pid_t found = 0;
+
+    snprintf(wanted, sizeof(wanted), "XDG_RUNTIME_DIR=%s", directory);
+    while (!found && (entry = readdir(processes))) {
+        char path[300], name[32] = "";
+        int pid = atoi(entry->d_name);
+        snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+        FILE *file = pid > 0 ? fopen(path, "r") : NULL;
+        if (!file)
+            continue;
+        if (fgets(name, sizeof(name), file) && strcmp(strtok(name, "\n"), which) == 0 &&
+            has_environment(pid, wanted))
+            found = pid;
+        fclose(file);
+    }
+    closedir(processes);
+    return found;
 }

@@ -36,4 +36,8 @@ void supervisor_use(struct supervisor *supervisor, const char *program);
  */
 struct supervised supervisor_stop(struct supervisor *supervisor, int number);
 
+/* The software SSD ("homid-model") or relay that such a daemon started with this $XDG_RUNTIME_DIR; 0: none.
+ */
+pid_t supervisor_process(const char *directory, const char *which);
+
 #endif

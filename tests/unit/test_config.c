@@ -209,6 +209,16 @@ static const struct {
     {"{\"limits\": {\"connectionsPerLease\": 0}}", ":1: limits.connectionsPerLease: ", "must be 1 to 100000"},
     {"{\"containerLibrary\": \"libhomi.so.0\"}", ":1: containerLibrary: ", "absolute path"},
     {"{\"containerLibrary\": \"/usr/lib/\"}", ":1: containerLibrary: ", "must name a file"},
+    {"{" DEVICES "\"tenants\": [{\"name\": \"t\", \"devices\": [\"d\"], \"namespaces\": [{\"device\": \"d\", "
+     "\"id\": 1,\n\"scrub\": \"shred\"}]}]}",
+     ":3: tenants[t].namespaces[0].scrub: ", "must be none or writeZeroes"},
+    {"{" DEVICES "\"tenants\": [{\"name\": \"t\", \"devices\": [\"d\"], \"namespaces\": [{\"device\": \"d\", "
+     "\"id\": 1, \"shared\": true,\n\"scrub\": \"writeZeroes\"}]}]}",
+     ":3: tenants[t].namespaces[0].scrub: ", "does not go with"},
+    {"{" DEVICES "\"tenants\": [{\"name\": \"t\", \"devices\": [\"d\"], \"namespaces\": [{\"device\": \"d\", "
+     "\"id\": 1, \"scrub\": \"writeZeroes\"}]},\n{\"name\": \"u\", \"devices\": [\"d\"], \"namespaces\": ["
+     "{\"device\": \"d\", \"id\": 1}]}]}",
+     ":3: tenants[u].namespaces[0]: ", "not \"shared\" or scrubbed by both"},
     {"{\"retrySeconds\": 0}", ":1: retrySeconds: ", "must be 1 to 3600"},
     {"{\"retrySeconds\": 1.5}", ":1: retrySeconds: ", "must be an integer"},
     {"{\"retrySeconds\": null}", ":1: retrySeconds: ", "must be an integer"},

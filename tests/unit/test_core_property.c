@@ -564,6 +564,7 @@ static void run_seed(uint64_t seed)
     memset(&world, 0, sizeof(world));
     world.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     fixture_init(&world.fixture, FIXTURE_DEVICES);
+    world.fixture.tenants[0].namespaces[0].scrub = true;
     world.fixture.watch = on_event;
     world.fixture.watch_user = &world.reference;
     fixture_new(&world.fixture);

@@ -425,6 +425,7 @@ static unsigned run_day(enum mishap mishap, bool soiled, unsigned at)
 
     memset(&day, 0, sizeof(day));
     fixture_init(&day.fixture, 1);
+    day.fixture.tenants[0].namespaces[0].scrub = true;
     if (soiled)
         soil(&day);
     day.functions = day.fixture.devices[0].functions;

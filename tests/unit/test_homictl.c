@@ -240,9 +240,9 @@ static const struct {
      "blue    yes      1001  7,8   1/2     2/8  1.0KiB/2.0KiB         2/64  ssd0     ssd0:2\n"},
     {"list namespaces", "ListNamespaces",
      "{\"parameters\":{\"namespaces\":[{\"device\":\"ssd0\",\"id\":2,\"blockBytes\":4096,\"blocks\":256,"
-     "\"allowed\":[\"blue\",\"green\"],\"holder\":\"blue\",\"lease\":\"blue-1\"}]}}",
-     "DEVICE  NAMESPACE    SIZE   BLOCK  ALLOWED     HOLDER  LEASE\n"
-     "ssd0            2  1.0MiB  4.0KiB  blue,green  blue    blue-1\n"},
+     "\"allowed\":[\"blue\",\"green\"],\"holder\":\"blue\",\"lease\":\"blue-1\",\"scrub\":\"pending\"}]}}",
+     "DEVICE  NAMESPACE    SIZE   BLOCK  ALLOWED     HOLDER  LEASE   SCRUB\n"
+     "ssd0            2  1.0MiB  4.0KiB  blue,green  blue    blue-1  pending\n"},
 };
 
 START_TEST(lists_show_every_member)

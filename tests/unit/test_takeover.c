@@ -5,7 +5,6 @@
  * can be chosen.
  */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <homi/homi.h>
 #include <pthread.h>
@@ -77,44 +76,6 @@ static void path_of(const char *name, char *ret_path, size_t bytes)
     strcpy(strrchr(ret_path, '/'), name);
 }
 
-static bool has_environment(int pid, const char *wanted)
-{
-    char path[64], text[8192];
-
-    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return false;
-    size_t count = fread(text, 1, sizeof(text), file);
-    fclose(file);
-    return memmem(text, count, wanted, strlen(wanted) + 1) != NULL;
-}
-
-/* The software SSD of this test, or its relay; 0: there is none. */
-static pid_t find_process(const char *which)
-{
-    DIR *processes = opendir("/proc");
-    struct dirent *entry;
-    char wanted[128];
-    pid_t found = 0;
-
-    snprintf(wanted, sizeof(wanted), "XDG_RUNTIME_DIR=%s", directory);
-    while (!found && (entry = readdir(processes))) {
-        char path[300], name[32] = "";
-        int pid = atoi(entry->d_name);
-        snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-        FILE *file = pid > 0 ? fopen(path, "r") : NULL;
-        if (!file)
-            continue;
-        if (fgets(name, sizeof(name), file) && strcmp(strtok(name, "\n"), which) == 0 &&
-            has_environment(pid, wanted))
-            found = pid;
-        fclose(file);
-    }
-    closedir(processes);
-    return found;
-}
-
 static void pause_microseconds(long microseconds)
 {
     const struct timespec time = {.tv_sec = microseconds / 1000000, .tv_nsec = microseconds % 1000000 * 1000};
@@ -166,7 +127,7 @@ static void check_nothing_left(void)
 static void tear_down(void)
 {
     char command[128];
-    pid_t model = find_process("homid-model");
+    pid_t model = supervisor_process(directory, "homid-model");
 
     check_nothing_left();
     struct supervised report = supervisor_stop(&supervisor, SIGINT);
@@ -292,7 +253,7 @@ static void write_and_verify(struct tenant *tenant, unsigned seed)
 
 static void kill_relay(void)
 {
-    pid_t relay = find_process("homid-relay");
+    pid_t relay = supervisor_process(directory, "homid-relay");
 
     if (relay)
         kill(relay, SIGKILL);
@@ -308,7 +269,7 @@ static void goes_on_after(int number, bool interrupt, bool relayed, bool relay_t
     tenant_open(&tenant, relayed ? "green" : "blue", relayed ? 2 : 1, interrupt);
     ck_assert_int_eq(homi_lease_function(tenant.lease, 0)->relayed, relayed);
     write_and_verify(&tenant, 1);
-    pid_t before = wait_ready().pid, relay = find_process("homid-relay");
+    pid_t before = wait_ready().pid, relay = supervisor_process(directory, "homid-relay");
     ck_assert_int_eq(relay > 0, relayed);
     if (relay_too)
         kill_relay();
@@ -320,7 +281,7 @@ static void goes_on_after(int number, bool interrupt, bool relayed, bool relay_t
     ck_assert_uint_eq(homi_queue_pair_id(second), homi_queue_pair_id(tenant.pair) + 1);
     write_and_verify(&tenant, 3);
     if (relayed)
-        ck_assert_int_eq(find_process("homid-relay") == relay, !relay_too);
+        ck_assert_int_eq(supervisor_process(directory, "homid-relay") == relay, !relay_too);
     homi_queue_pair_free(second);
     homi_memory_free(memory);
     tenant_close(&tenant);
