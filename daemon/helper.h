@@ -100,6 +100,8 @@ struct helper_output {
     size_t bytes;
     int fds[HELPER_FDS_MAX]; /* closed after they were sent */
     size_t fd_count;
+    bool claims; /* claim is a descriptor that keeps others out as long as the job lasts */
+    int claim;
 };
 
 typedef void (*helper_job)(const struct helper_input *input, struct helper_output *output);

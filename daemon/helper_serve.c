@@ -67,6 +67,8 @@ int helper_serve(int socket, const helper_job *jobs, size_t job_count)
         else
             helper_fail(output, -ENOSYS, "job %u", inbox->body.job);
         helper_inbox_clear(inbox);
+        if (output->claims)
+            close(output->claim);
         r = helper_reply(socket, output, answer);
     }
     if (inbox)

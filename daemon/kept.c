@@ -2,15 +2,18 @@
 #include "daemon/kept.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define STATE_NAME     "state"
-#define DISCARDED_ONCE 64 /* descriptors that one helper closes */
+#define STATE_NAME      "state"
+#define DISCARDED_ONCE  64 /* descriptors that one helper closes */
+#define DISCARD_SECONDS 1  /* they are waited for, for so long at most */
 
 struct kept {
+    struct event_base *base;
     const struct log *log;
     struct fdstore *store;
     struct state *state;
@@ -22,7 +25,8 @@ struct kept {
     struct hw_backend *backend;
     void (*done)(void *user);
     void *done_user;
-    unsigned steps; /* that are under way before done is called */
+    unsigned steps, discards; /* that are under way before done is called; the latter for so long at most */
+    bool impatient;
     int left[DISCARDED_ONCE];
     size_t left_count;
 };
@@ -161,6 +165,7 @@ int kept_new(struct event_base *base, const struct log *log, struct kept **ret_k
     struct kept *kept = calloc(1, sizeof *kept);
     if (!kept)
         return -ENOMEM;
+    kept->base = base;
     kept->log = log;
     kept->archive = (struct core_archive){
         .add = on_add,
@@ -244,18 +249,44 @@ unsigned kept_needed(const struct core_config *config)
 
 /* ---- restoring ---- */
 
-static void step_done(struct kept *kept)
+static void look(struct kept *kept)
 {
-    if (--kept->steps == 0)
-        kept->done(kept->done_user);
+    void (*done)(void *user) = kept->done;
+    if (!done || kept->steps || (kept->discards && !kept->impatient))
+        return;
+    kept->done = NULL;
+    done(kept->done_user);
 }
 
-static void on_step(void *user, const struct hw_result *result)
+static void tell(const struct kept *kept, const struct hw_result *result)
 {
-    struct kept *kept = user;
     if (result->error)
         log_write(kept->log, LOG_WARNING, NULL, "taking over from an earlier homid: %s", result->reason);
-    step_done(kept);
+}
+
+static void on_taken_over(void *user, const struct hw_result *result)
+{
+    struct kept *kept = user;
+    tell(kept, result);
+    kept->steps--;
+    look(kept);
+}
+
+static void on_discarded(void *user, const struct hw_result *result)
+{
+    struct kept *kept = user;
+    tell(kept, result);
+    kept->discards--;
+    look(kept);
+}
+
+/* A close that the kernel does not come back from concerns one function, whose opening will tell. */
+static void on_impatient(evutil_socket_t fd, short what, void *user)
+{
+    struct kept *kept = user;
+    (void)fd, (void)what;
+    kept->impatient = true;
+    look(kept);
 }
 
 /* Nobody but this homid holds them any more: the last close happens in a helper. */
@@ -266,8 +297,8 @@ static void on_removed(void *user)
     const char *name;
     kept->left_count = 0;
     if (count) {
-        kept->steps++;
-        kept->backend->discard(kept->backend, kept->left, count, on_step, kept);
+        kept->discards++;
+        kept->backend->discard(kept->backend, kept->left, count, on_discarded, kept);
     }
     while (kept->left_count < DISCARDED_ONCE && (name = fdstore_left(kept->store))) {
         int fd = fdstore_take(kept->store, name);
@@ -276,7 +307,8 @@ static void on_removed(void *user)
     }
     if (kept->left_count && fdstore_barrier(kept->store, on_removed, kept) == 0)
         return;
-    step_done(kept);
+    kept->steps--;
+    look(kept);
 }
 
 struct each {
@@ -294,6 +326,7 @@ static void restore_one(void *user, uint32_t slot, uint16_t kind, const void *da
 void kept_restore(struct kept *kept, struct core *core, struct hw_backend *backend, void (*done)(void *user),
                   void *user)
 {
+    static const struct timeval patience = {.tv_sec = DISCARD_SECONDS};
     kept->core = core;
     kept->backend = backend;
     kept->done = done;
@@ -302,10 +335,10 @@ void kept_restore(struct kept *kept, struct core *core, struct hw_backend *backe
     struct each each = {.kept = kept};
     for (each.kind = 1; kept->state && each.kind < CORE_RECORD_KINDS; each.kind++)
         state_each(kept->state, restore_one, &each);
-    kept->steps = 2;
-    backend->take_over(backend, on_step, kept);
-    if (kept->aside[0])
-        step_done(kept);
-    else
+    kept->steps = kept->aside[0] ? 1 : 2;
+    backend->take_over(backend, on_taken_over, kept);
+    if (!kept->aside[0])
         on_removed(kept);
+    if (event_base_once(kept->base, -1, EV_TIMEOUT, on_impatient, kept, &patience) < 0)
+        kept->impatient = true;
 }

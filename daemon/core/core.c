@@ -57,6 +57,11 @@ static void settle(struct core *core)
     }
 }
 
+uint64_t retry_milliseconds(const struct core *core)
+{
+    return core->config->retry_seconds ? core->config->retry_seconds * UINT64_C(1000) : 1000;
+}
+
 void core_enter(struct core *core)
 {
     core->depth++;

@@ -18,6 +18,11 @@ static void work_run(struct work *work)
     device_advance(container_of(work, struct device, work));
 }
 
+static void again(struct timer *timer)
+{
+    device_reconcile(container_of(timer, struct device, again));
+}
+
 int device_init(struct device *device, struct core *core, size_t index)
 {
     const struct core_device_config *config = &core->config->devices[index];
@@ -30,6 +35,7 @@ int device_init(struct device *device, struct core *core, size_t index)
     device->work.run = work_run;
     device->phase = DP_ABSENT;
     device->present = true;
+    device->again.fire = again;
     TAILQ_INIT(&device->turns);
     TAILQ_INIT(&device->free);
     device->functions = calloc(config->functions ? config->functions : 1, sizeof(*device->functions));
@@ -304,6 +310,10 @@ static void probed(struct device *device, const struct hw_result *result)
     if (result->error) {
         snprintf(reason, sizeof(reason), "probing: %.*s", HW_REASON_BYTES - 20, result->reason);
         quarantine(device, reason);
+        /* A process that an earlier homid left behind: it may end by itself. */
+        if (result->error == -EBUSY)
+            timer_arm(device->core, &device->again,
+                      core_now(device->core) + retry_milliseconds(device->core));
         return;
     }
     learn(device, result->device_info);

@@ -336,7 +336,7 @@ static bool may_start(const struct function *function)
 static void retry_later(struct function *function)
 {
     struct core *core = function->device->core;
-    uint64_t longest = core->config->retry_seconds ? core->config->retry_seconds * UINT64_C(1000) : 1000;
+    uint64_t longest = retry_milliseconds(core);
     uint64_t delay = BUSY_RETRY_MS;
 
     for (unsigned i = 0; i < function->busy_attempts && delay < longest; i++)

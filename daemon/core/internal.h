@@ -304,6 +304,7 @@ struct device {
     bool fresh;            /* nothing was given to its functions since it was reset */
     bool judging;          /* a function is suspect: its secondary controller is to be looked at */
     uint64_t looked_at;
+    struct timer again; /* while somebody else is at work on it */
     struct change change;
     char look_error[HW_REASON_BYTES]; /* why the last look failed; empty: it did not */
     bool claimed;                     /* by a waiter earlier in the queue */
@@ -773,6 +774,7 @@ void core_leave(struct core *core);
 void work_wake(struct core *core, struct work *work);
 void work_cancel(struct core *core, struct work *work);
 uint64_t core_now(const struct core *core);
+uint64_t retry_milliseconds(const struct core *core); /* between tries of what may mend itself */
 int named_compare(const void *a, const void *b); /* of objects whose first member is `const char *name` */
 void *named_find(void *const *root, const char *name);
 void core_serve(struct core *core); /* somebody who waits may be served now */

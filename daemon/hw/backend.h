@@ -252,7 +252,8 @@ struct hw_backend {
     void (*device_free)(
         struct hw_device *device); /* NULL-safe; operations under way end without a callback */
 
-    void (*probe)(struct hw_device *device, hw_done done, void *user); /* -> device_info; -ENODEV: absent */
+    /* -> device_info; -ENODEV: absent; -EBUSY: a process that an earlier homid left behind works on it. */
+    void (*probe)(struct hw_device *device, hw_done done, void *user);
     void (*list_secondaries)(struct hw_device *device, hw_done done, void *user); /* -> secondaries */
     /* Turns sriov_drivers_autoprobe off, then writes sriov_numvfs (0 first when it must change). */
     void (*set_function_count)(struct hw_device *device, unsigned count, hw_done done, void *user);

@@ -48,6 +48,30 @@ START_TEST(everything_becomes_ready)
 }
 END_TEST
 
+/* A helper of an earlier homid, which ends by itself. */
+START_TEST(a_device_that_others_work_on_is_tried_again)
+{
+    fixture.fake.fail_kind = 1u << FAKE_PROBE;
+    fixture.fake.fail_kind_error = -EBUSY;
+    fixture_start(&fixture); /* and a minute of the clock */
+    ck_assert_uint_eq(fixture.fake.count[FAKE_PROBE], 1 + 60 / 5);
+    check_out("probing: probe fails");
+    fixture.fake.fail_kind_error = -EIO;
+    fixture_advance(&fixture, 5000);
+    ck_assert_uint_eq(fixture.fake.count[FAKE_PROBE], 14);
+    fixture_advance(&fixture, 60000); /* that does not mend itself */
+    ck_assert_uint_eq(fixture.fake.count[FAKE_PROBE], 14);
+    struct answer retried = {0};
+    fixture.fake.fail_kind_error = -EBUSY;
+    core_retry(fixture.core, "ssd0", NULL, on_plain, &retried);
+    fake_run(&fixture.fake);
+    ck_assert_uint_eq(fixture.fake.count[FAKE_PROBE], 15);
+    fixture.fake.fail_kind = 0;
+    fixture_advance(&fixture, 5000);
+    ck_assert_uint_eq(functions_in(&fixture, "ready"), 4);
+}
+END_TEST
+
 START_TEST(what_is_right_is_left_alone)
 {
     device->info.functions_enabled = 4;
@@ -435,6 +459,7 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, everything_becomes_ready);
+    tcase_add_test(tcase, a_device_that_others_work_on_is_tried_again);
     tcase_add_test(tcase, what_is_right_is_left_alone);
     tcase_add_test(tcase, what_is_wrong_is_put_right);
     tcase_add_test(tcase, functions_that_are_not_offered_give_up_their_resources);

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/hw/linux/claim.h"
 #include "daemon/hw/linux/driver.h"
 #include "daemon/hw/linux/holders.h"
 
@@ -29,7 +30,7 @@ static const struct job_loan *read_loan(const struct helper_input *input, char *
     const struct job_loan *loan = input->data;
     struct sysfs_controller controller;
 
-    if (sysfs_find(&loan->device, &controller, output) < 0 ||
+    if (claim_device(&loan->device, &controller, output) < 0 ||
         sysfs_function(controller.address, loan->device.index, ret_address, output) < 0)
         return NULL;
     return loan;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/hw/identify.h"
+#include "daemon/hw/linux/claim.h"
 #include "daemon/hw/linux/pf.h"
 #include "daemon/hw/linux/sysfs.h"
 
@@ -21,7 +22,7 @@ int pf_open(const struct job_device *device, struct physical *ret_physical, stru
 {
     char path[64];
 
-    if (sysfs_find(device, &ret_physical->controller, output) < 0)
+    if (claim_device(device, &ret_physical->controller, output) < 0)
         return output->error;
     controller_path(&ret_physical->controller, path);
     ret_physical->fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/hw/linux/claim.h"
 #include "daemon/hw/linux/driver.h"
 
 static int write_count(const char *address, unsigned count, struct helper_output *output)
@@ -26,7 +27,7 @@ void job_function_count(const struct helper_input *input, struct helper_output *
     unsigned long enabled;
     int r;
 
-    if (sysfs_find(device, &controller, output) < 0)
+    if (claim_device(device, &controller, output) < 0)
         return;
     r = sysfs_write(controller.address, "sriov_drivers_autoprobe", "0");
     if (r < 0) {
@@ -84,7 +85,7 @@ void job_bind(const struct helper_input *input, struct helper_output *output)
     struct hw_function_place *place = output->data;
 
     *place = (struct hw_function_place){0};
-    if (sysfs_find(device, &controller, output) < 0 ||
+    if (claim_device(device, &controller, output) < 0 ||
         sysfs_function(controller.address, device->index, place->address, output) < 0 ||
         describe_group(place->address, place, output) < 0)
         return;
@@ -99,7 +100,7 @@ void job_unbind(const struct helper_input *input, struct helper_output *output)
     struct sysfs_controller controller;
     char address[HW_ADDRESS_BYTES];
 
-    if (sysfs_find(device, &controller, output) < 0 ||
+    if (claim_device(device, &controller, output) < 0 ||
         sysfs_function(controller.address, device->index, address, output) < 0 ||
         driver_unbind(address, output) < 0)
         return;
