@@ -18,9 +18,16 @@ static void work_run(struct work *work)
     device_advance(container_of(work, struct device, work));
 }
 
+/* What somebody else's work on it kept from being given back is tried again as well. */
 static void again(struct timer *timer)
 {
-    device_reconcile(container_of(timer, struct device, again));
+    struct device *device = container_of(timer, struct device, again);
+
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        if (function_has_attached(&device->functions[i]) && !device->functions[i].on_loan)
+            function_retry(&device->functions[i]);
+    }
+    device_reconcile(device);
 }
 
 int device_init(struct device *device, struct core *core, size_t index)

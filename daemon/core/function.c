@@ -384,6 +384,12 @@ static void quarantined_by(struct function *function, const struct step *step, c
             come_home(function);
             return;
         }
+        /* One that is not there any more is brought up like one that never was. */
+        if (result->error == -ENODEV && function->state == FS_REOPENING) {
+            function_lose(function, reason);
+            device_reconcile(function->device);
+            return;
+        }
     }
     function_quarantine(function, reason);
     if (step->turn && result->error == -ETIMEDOUT)

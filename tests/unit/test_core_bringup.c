@@ -72,6 +72,60 @@ START_TEST(a_device_that_others_work_on_is_tried_again)
 }
 END_TEST
 
+static bool never(void)
+{
+    return false;
+}
+
+/* A process has a lease, homid ends, and the process before the next one comes. */
+static void die_with_a_lease(void)
+{
+    struct core_client *client;
+    struct answer answer;
+
+    fixture.keeps = true;
+    fixture_new(&fixture);
+    core_start(fixture.core);
+    fixture_run(&fixture);
+    client = fixture_client_at(&fixture, BLUE, 1);
+    attach(client, (struct core_attach_request){.mode = CORE_ATTACH_FRESH}, &answer);
+    fixture_run(&fixture);
+    check_granted(&answer);
+    fixture_die(&fixture, never);
+}
+
+START_TEST(what_others_kept_from_being_given_back_is_tried_again)
+{
+    die_with_a_lease();
+    fixture.fake.fail_kind = 1u << FAKE_PROBE | 1u << FAKE_ATTACH;
+    fixture.fake.fail_kind_error = -EBUSY;
+    fixture_restore(&fixture);
+    fixture_run(&fixture);
+    fixture_advance(&fixture, 12000);
+    check_out("probing: probe fails");
+    ck_assert_uint_eq(functions_in(&fixture, "quarantined"), 1);
+    fixture.fake.fail_kind = 0;
+    fixture_settle(&fixture);
+    ck_assert_uint_eq(functions_in(&fixture, "ready"), 4);
+    check_clean(&fixture);
+}
+END_TEST
+
+/* Whoever took it away left nothing to be held. */
+START_TEST(a_function_that_is_gone_is_brought_up_anew)
+{
+    die_with_a_lease();
+    for (unsigned i = 0; i < FIXTURE_RECORDS; i++)
+        fixture.keeper.records[i].kept = 0;
+    for (unsigned i = 0; i < 4; i++)
+        device->functions[i].open = device->functions[i].bound = false;
+    fixture_restore(&fixture);
+    fixture_settle(&fixture);
+    ck_assert_uint_eq(functions_in(&fixture, "ready"), 4);
+    check_clean(&fixture);
+}
+END_TEST
+
 START_TEST(what_is_right_is_left_alone)
 {
     device->info.functions_enabled = 4;
@@ -460,6 +514,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, everything_becomes_ready);
     tcase_add_test(tcase, a_device_that_others_work_on_is_tried_again);
+    tcase_add_test(tcase, what_others_kept_from_being_given_back_is_tried_again);
+    tcase_add_test(tcase, a_function_that_is_gone_is_brought_up_anew);
     tcase_add_test(tcase, what_is_right_is_left_alone);
     tcase_add_test(tcase, what_is_wrong_is_put_right);
     tcase_add_test(tcase, functions_that_are_not_offered_give_up_their_resources);
