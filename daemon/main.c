@@ -42,8 +42,11 @@
 #define RELAY_LISTENER 3 /* where the relay does, also when systemd starts it */
 #define RELAY_SOCKET   "/run/homi/relay.sock"
 /* Not the path: another version may be installed there, and its helpers would not understand this one. */
-#define SELF                 "/proc/self/exe"
-#define FDS_OF_MACHINE       512  /* descriptors beside connections: devices, helpers, leases */
+#define SELF           "/proc/self/exe"
+#define FDS_OF_MACHINE 512 /* descriptors beside connections: devices, helpers, leases */
+/* Together less than TimeoutStopSec= of homid.service. */
+#define STOP_SECONDS         40   /* for giving everything back */
+#define HURRY_SECONDS        10   /* for taking offline what is left */
 #define RESTORE_MILLISECONDS 1500 /* calls wait so long at most for what an earlier homid left half done */
 
 struct daemon {
@@ -167,6 +170,25 @@ static void on_stopped(void *user)
     loop_stop(daemon->loop);
 }
 
+static void on_no_time(evutil_socket_t fd, short what, void *user)
+{
+    struct daemon *daemon = user;
+    (void)fd, (void)what;
+    log_write(&daemon->log, LOG_ERR, NULL, "a device does not answer; what is left of it stays as it is");
+    on_stopped(daemon);
+}
+
+static void on_hurry(evutil_socket_t fd, short what, void *user)
+{
+    static const struct timeval last = {.tv_sec = HURRY_SECONDS};
+    struct daemon *daemon = user;
+    (void)fd, (void)what;
+    log_write(&daemon->log, LOG_WARNING, NULL,
+              "not everything was given back in %d s; what is left is taken offline", STOP_SECONDS);
+    event_base_once(loop_base(daemon->loop), -1, EV_TIMEOUT, on_no_time, daemon, &last);
+    core_stop_now(daemon->core);
+}
+
 static void hand_over(struct daemon *daemon)
 {
     log_write(&daemon->log, LOG_NOTICE, NULL, "SIGTERM: leaving everything to the next homid");
@@ -207,6 +229,8 @@ static void on_signal(void *user, int number)
               sigabbrev_np(number));
     status_stopping();
     server_stop(daemon->server);
+    static const struct timeval patience = {.tv_sec = STOP_SECONDS};
+    event_base_once(loop_base(daemon->loop), -1, EV_TIMEOUT, on_hurry, daemon, &patience);
     core_stop(daemon->core, on_stopped, daemon);
 }
 

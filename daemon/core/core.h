@@ -209,6 +209,12 @@ void core_restore_end(struct core *core);
 bool core_restoring(const struct core *core);
 /* Drains everything and takes the VFs down (offline, numvfs 0); done(user) when finished. */
 void core_stop(struct core *core, void (*done)(void *user), void *user);
+/*
+ * There is no more time for that: every controller that is left is taken offline, which nobody who still has
+ * a descriptor of it can undo, and then the stop is finished. A device that an operation hangs on is waited
+ * for.
+ */
+void core_stop_now(struct core *core);
 void core_tick(struct core *core);
 /* Every configured device is ready or quarantined. */
 bool core_converged(const struct core *core);

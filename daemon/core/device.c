@@ -580,6 +580,12 @@ static void set_count(struct device *device)
 
 /* ---- stop ---- */
 
+void device_stopped(struct device *device)
+{
+    set_phase(device, DP_STOPPED);
+    work_wake(device->core, &device->core->stop);
+}
+
 static void stop_done(void *user, const struct hw_result *result)
 {
     struct device *device = user;
@@ -588,8 +594,7 @@ static void stop_done(void *user, const struct hw_result *result)
     (void)result; /* there is nobody left to act on it; the backend reports what hangs */
     core_enter(core);
     device_turn_over(device);
-    set_phase(device, DP_STOPPED);
-    work_wake(core, &core->stop);
+    device_stopped(device);
     core_leave(core);
 }
 
@@ -614,8 +619,7 @@ static void stop_advance(struct device *device)
         held = held || device->functions[i].held;
     /* Disabling the VFs while a process holds one would hang in the kernel until that process ends. */
     if (held || !device->present || !device->probed) {
-        set_phase(device, DP_STOPPED);
-        work_wake(device->core, &device->core->stop);
+        device_stopped(device);
         return;
     }
     device->busy = true;
@@ -740,6 +744,11 @@ static void start_judging(struct device *device)
 
 static void device_advance(struct device *device)
 {
+    if (device->core->hurrying) {
+        if (!device->busy)
+            device_hurry(device);
+        return;
+    }
     serve_turns(device);
     if (device->busy)
         return;

@@ -304,7 +304,8 @@ struct device {
     bool fresh;            /* nothing was given to its functions since it was reset */
     bool judging;          /* a function is suspect: its secondary controller is to be looked at */
     uint64_t looked_at;
-    struct timer again; /* while somebody else is at work on it */
+    struct timer again;     /* while somebody else is at work on it */
+    unsigned taken_offline; /* so many of its functions, when there is no time for more */
     struct change change;
     char look_error[HW_REASON_BYTES]; /* why the last look failed; empty: it did not */
     bool claimed;                     /* by a waiter earlier in the queue */
@@ -327,6 +328,8 @@ void device_fini(struct device *device);
 void device_wake(struct device *device);
 void device_turn_over(struct device *device); /* the operation that a function had the turn for has ended */
 void device_reconcile(struct device *device);
+void device_stopped(struct device *device);
+void device_hurry(struct device *device); /* stops it at once; its turn must be free */
 void device_set_aside(struct device *device, const char *reason);
 /* Decides what each VF gets; false: it cannot be had, and why (HW_REASON_BYTES). */
 bool device_plan(struct device *device, char *reason);
@@ -761,6 +764,7 @@ struct core {
     struct core_caller caller;
     const char *aside; /* why no device is touched; NULL: they are */
     bool restoring;
+    bool hurrying; /* it is stopping, and there is no time left */
     bool draining;
     struct call *drain; /* that waits for the last lease; NULL: nobody does */
     struct timer drain_timer;

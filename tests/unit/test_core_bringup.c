@@ -126,6 +126,49 @@ START_TEST(a_function_that_is_gone_is_brought_up_anew)
 }
 END_TEST
 
+/* Ends all that is pending but closing. */
+static void run_but_close(void)
+{
+    for (unsigned nth = 0; nth < fixture.fake.pending;) {
+        if (fake_kind(&fixture.fake, nth) == FAKE_CLOSE) {
+            nth++;
+        } else {
+            fake_step_nth(&fixture.fake, nth);
+            nth = 0;
+        }
+    }
+}
+
+static void on_stopped_early(void *user)
+{
+    *(bool *)user = true;
+}
+
+START_TEST(what_is_left_is_taken_offline)
+{
+    struct core_client *client;
+    struct answer answer;
+    bool stopped = false;
+
+    fixture_start(&fixture);
+    client = fixture_client(&fixture, BLUE);
+    attach_now(&fixture, client, (struct core_attach_request){.mode = CORE_ATTACH_FRESH}, &answer);
+    check_granted(&answer);
+    core_stop(fixture.core, on_stopped_early, &stopped);
+    run_but_close();
+    ck_assert_uint_eq(fixture.fake.pending, 4); /* nothing comes back from there */
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert(device->functions[i].online);
+    core_stop_now(fixture.core);
+    ck_assert(!stopped);
+    run_but_close();
+    ck_assert(stopped);
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert(!device->functions[i].online);
+    core_client_gone(client);
+}
+END_TEST
+
 START_TEST(what_is_right_is_left_alone)
 {
     device->info.functions_enabled = 4;
@@ -514,6 +557,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, everything_becomes_ready);
     tcase_add_test(tcase, a_device_that_others_work_on_is_tried_again);
+    tcase_add_test(tcase, what_is_left_is_taken_offline);
     tcase_add_test(tcase, what_others_kept_from_being_given_back_is_tried_again);
     tcase_add_test(tcase, a_function_that_is_gone_is_brought_up_anew);
     tcase_add_test(tcase, what_is_right_is_left_alone);
