@@ -141,13 +141,14 @@ static void disconnect(struct relay *relay)
     relay->greeted = false;
 }
 
+/* A homid that has ended is not answered, but what it said before counts: it is read to its end. */
 static void say(struct relay *relay, const struct relay_message *message, const int *fds, size_t fd_count)
 {
     struct pollfd entry = {.fd = relay->connection, .events = POLLOUT};
 
     while (relay->connection >= 0) {
         int r = relay_send(relay->connection, message, fds, fd_count);
-        if (r == 0)
+        if (r == 0 || r == -EPIPE || r == -ECONNRESET)
             return;
         if (r != -EAGAIN || poll(&entry, 1, PATIENCE_MILLISECONDS) <= 0)
             disconnect(relay);
@@ -253,7 +254,8 @@ static void listen_to(struct relay *relay)
 
     int r = relay_receive(relay->connection, &message, fds, &fd_count);
     if (r < 0) {
-        if (r != -EAGAIN)
+        /* The latter says, once, that homid ended without having read all answers. */
+        if (r != -EAGAIN && r != -ECONNRESET)
             disconnect(relay);
         return;
     }

@@ -457,6 +457,51 @@ START_TEST(it_outlives_homid)
 }
 END_TEST
 
+/* It ended before the answers came, or before it read them. */
+START_TEST(what_a_dead_homid_said_counts)
+{
+    const int fds[] = {bar_fd, ledger_fd, wake_fd};
+    const struct {
+        struct relay_message message;
+        const int *fds;
+        size_t count;
+    } messages[] = {
+        {{.kind = RELAY_HELLO, .hello = {1, {RELAY_CORE_ANY}}}, NULL, 0},
+        {{.kind = RELAY_FUNCTION, .target = {.doorbell_stride = STRIDE, .pairs = PAIRS}}, fds, 3},
+        {{.kind = RELAY_PAGE, .page = {.key = pages[0].key}}, &pages[0].fd, 1},
+        {{.kind = RELAY_QUEUE, .queue = {.page = pages[0].key, .entries = ENTRIES, .id = 1}}, NULL, 0},
+    };
+
+    struct pollfd entry;
+
+    kill(relay, SIGKILL);
+    waitpid(relay, NULL, 0);
+    close(homid);
+    start_relay(); /* which does not inherit the connection */
+    homid = dial();
+    for (unsigned i = 0; i < 4; i++) {
+        struct relay_message message = messages[i].message;
+        message.version = RELAY_VERSION;
+        message.number = ++number;
+        memcpy(message.function, address_text, sizeof(address_text));
+        if (i == 0 && _i == 0)
+            kill(relay, SIGSTOP);
+        ck_assert_int_eq(relay_send(homid, &message, messages[i].fds, messages[i].count), 0);
+        entry = (struct pollfd){.fd = homid, .events = POLLIN};
+        if (i == 0 && _i == 1) {
+            ck_assert_int_eq(poll(&entry, 1, PATIENCE_MILLISECONDS), 1);
+            kill(relay, SIGSTOP);
+        }
+    }
+    close(homid);
+    kill(relay, SIGCONT);
+    ring(&pages[0], &line(&pages[0], 1)->submission, 5);
+    wait_for(doorbell(1, false), 5);
+    homid = dial();
+    greet();
+}
+END_TEST
+
 START_TEST(a_homid_that_has_nothing_ends_it)
 {
     close(homid);
@@ -620,6 +665,7 @@ int main(void)
     tcase_add_test(tcase, the_wake_counter_is_never_read);
     tcase_add_test(tcase, no_wake_up_is_lost);
     tcase_add_test(tcase, it_outlives_homid);
+    tcase_add_loop_test(tcase, what_a_dead_homid_said_counts, 0, 2);
     tcase_add_test(tcase, a_homid_that_has_nothing_ends_it);
     tcase_add_test(tcase, a_second_homid_replaces_the_first);
     tcase_add_test(tcase, the_next_relay_goes_on);
