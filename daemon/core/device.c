@@ -18,16 +18,19 @@ static void work_run(struct work *work)
     device_advance(container_of(work, struct device, work));
 }
 
-/* What somebody else's work on it kept from being given back is tried again as well. */
 static void again(struct timer *timer)
 {
-    struct device *device = container_of(timer, struct device, again);
+    device_reconcile(container_of(timer, struct device, again));
+}
 
+/* What somebody else's work on it kept from being given back is given back now. */
+static void retry_undetached(struct device *device)
+{
+    device->disturbed = false;
     for (unsigned i = 0; i < device->config->functions; i++) {
         if (function_has_attached(&device->functions[i]) && !device->functions[i].on_loan)
             function_retry(&device->functions[i]);
     }
-    device_reconcile(device);
 }
 
 int device_init(struct device *device, struct core *core, size_t index)
@@ -173,6 +176,8 @@ static void set_phase(struct device *device, enum device_phase phase)
         device->fresh = false;
     device->phase = phase;
     device->brought_up |= phase == DP_READY || phase == DP_QUARANTINED;
+    if (phase == DP_READY && device->disturbed)
+        retry_undetached(device);
     tell(device);
     if (phase == DP_QUARANTINED || phase == DP_ABSENT)
         end_suspended(device);
@@ -318,6 +323,7 @@ static void probed(struct device *device, const struct hw_result *result)
         snprintf(reason, sizeof(reason), "probing: %.*s", HW_REASON_BYTES - 20, result->reason);
         quarantine(device, reason);
         /* A process that an earlier homid left behind: it may end by itself. */
+        device->disturbed = device->disturbed || result->error == -EBUSY;
         if (result->error == -EBUSY)
             timer_arm(device->core, &device->again,
                       core_now(device->core) + retry_milliseconds(device->core));

