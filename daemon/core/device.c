@@ -23,16 +23,6 @@ static void again(struct timer *timer)
     device_reconcile(container_of(timer, struct device, again));
 }
 
-/* What somebody else's work on it kept from being given back is given back now. */
-static void retry_undetached(struct device *device)
-{
-    device->disturbed = false;
-    for (unsigned i = 0; i < device->config->functions; i++) {
-        if (function_has_attached(&device->functions[i]) && !device->functions[i].on_loan)
-            function_retry(&device->functions[i]);
-    }
-}
-
 int device_init(struct device *device, struct core *core, size_t index)
 {
     const struct core_device_config *config = &core->config->devices[index];
@@ -177,7 +167,7 @@ static void set_phase(struct device *device, enum device_phase phase)
     device->phase = phase;
     device->brought_up |= phase == DP_READY || phase == DP_QUARANTINED;
     if (phase == DP_READY && device->disturbed)
-        retry_undetached(device);
+        device_retry_undetached(device);
     tell(device);
     if (phase == DP_QUARANTINED || phase == DP_ABSENT)
         end_suspended(device);
@@ -592,18 +582,6 @@ void device_stopped(struct device *device)
     work_wake(device->core, &device->core->stop);
 }
 
-static void stop_done(void *user, const struct hw_result *result)
-{
-    struct device *device = user;
-    struct core *core = device->core;
-
-    (void)result; /* there is nobody left to act on it; the backend reports what hangs */
-    core_enter(core);
-    device_turn_over(device);
-    device_stopped(device);
-    core_leave(core);
-}
-
 static bool all_absent(const struct device *device)
 {
     if (device->in_state[FS_ABSENT] < device->config->functions)
@@ -629,7 +607,7 @@ static void stop_advance(struct device *device)
         return;
     }
     device->busy = true;
-    device->core->backend->set_function_count(device->handle, 0, stop_done, device);
+    device->core->backend->set_function_count(device->handle, 0, device_stop_done, device);
 }
 
 /* ---- advance ---- */

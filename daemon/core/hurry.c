@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Stopping without time: every controller that is left is taken offline, whatever else is under way on it. */
+/* The end of stopping, also without time: every controller that is left is taken offline then, whatever else
+ * is under way on it. */
 #include "daemon/core/internal.h"
+
+void device_stop_done(void *user, const struct hw_result *result)
+{
+    struct device *device = user;
+    struct core *core = device->core;
+
+    (void)result; /* there is nobody left to act on it; the backend reports what hangs */
+    core_enter(core);
+    device_turn_over(device);
+    device_stopped(device);
+    core_leave(core);
+}
 
 static void offline_done(void *user, const struct hw_result *result)
 {

@@ -129,6 +129,16 @@ static void retry_device(struct device *device, struct core_error *error)
         *error = error_refusal(CORE_REFUSED_NOT_QUARANTINED, device->name);
 }
 
+/* What somebody else's work on it kept from being given back is given back now. */
+void device_retry_undetached(struct device *device)
+{
+    device->disturbed = false;
+    for (unsigned i = 0; i < device->config->functions; i++) {
+        if (function_has_attached(&device->functions[i]) && !device->functions[i].on_loan)
+            function_retry(&device->functions[i]);
+    }
+}
+
 void core_retry(struct core *core, const char *device_name, const char *function_name, core_done done,
                 void *user)
 {
