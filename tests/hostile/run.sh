@@ -6,12 +6,12 @@ set -euo pipefail
 results=$1 build=$2
 shift 2
 folder=$(mktemp -d)
-homid='' model=''
-# stop: homid's exit status. The model outlives homid, so it is told as well.
+homid='' others=''
+# stop: homid's exit status. The model outlives homid, and so may a relay that hangs: they are ended as well.
 stop() {
   local status=0
   [ -n "$homid" ] || return 0
-  model=$(pgrep -P "$homid" -f model-process || true)
+  others=$(pgrep -P "$homid" -f 'model-process|--relay' || true)
   kill "$homid" 2>/dev/null || true
   for _ in $(seq 200); do # one that hangs is not waited for
     if ! kill -0 "$homid" 2>/dev/null; then break; fi
@@ -19,7 +19,12 @@ stop() {
   done
   kill -KILL "$homid" 2>/dev/null || true
   wait "$homid" 2>/dev/null || status=$?
-  if [ -n "$model" ]; then kill "$model"; fi
+  # shellcheck disable=SC2086 # pids are words
+  if [ -n "$others" ]; then
+    kill $others 2>/dev/null || true
+    sleep 0.5
+    kill -KILL $others 2>/dev/null || true
+  fi
   homid=''
   return "$status"
 }
