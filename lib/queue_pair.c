@@ -224,10 +224,10 @@ int homi_queue_pair_new(struct homi_lease *lease, const struct homi_queue_option
     return 0;
 }
 
-/* Whether the controller has nothing of it any more. */
+/* Whether the controller has nothing of it any more. What homid does not know may be on its way out still. */
 static bool deleted(int r)
 {
-    return r == 0 || r == HOMI_REFUSED_UNKNOWN_QUEUE_PAIR || r == HOMI_REFUSED_FUNCTION_RESET;
+    return r == 0 || r == HOMI_REFUSED_FUNCTION_RESET;
 }
 
 static void delete_on_device(struct homi_queue_pair *pair)
