@@ -130,9 +130,8 @@ static bool is_ended_for(struct attacker *attacker, unsigned which, uint32_t val
     struct homi_queue_pair *pair;
     int r;
 
-    /* Those that were ended before count until the device has confirmed it. */
-    while ((r = homi_queue_pair_new(attacker->lease, &options, &pair)) == HOMI_REFUSED_QUOTA &&
-           microseconds_now() < end)
+    /* One that was ended counts, and has its memory, until the device has confirmed it: refused so long. */
+    while ((r = homi_queue_pair_new(attacker->lease, &options, &pair)) > 0 && microseconds_now() < end)
         pause_milliseconds(1);
     if (r != 0) {
         got("nothing: no queue pair: %s", homi_error_text(attacker->homi));
