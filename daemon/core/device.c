@@ -18,11 +18,6 @@ static void work_run(struct work *work)
     device_advance(container_of(work, struct device, work));
 }
 
-static void again(struct timer *timer)
-{
-    device_reconcile(container_of(timer, struct device, again));
-}
-
 int device_init(struct device *device, struct core *core, size_t index)
 {
     const struct core_device_config *config = &core->config->devices[index];
@@ -35,7 +30,7 @@ int device_init(struct device *device, struct core *core, size_t index)
     device->work.run = work_run;
     device->phase = DP_ABSENT;
     device->present = true;
-    device->again.fire = again;
+    device->again.fire = device_again;
     TAILQ_INIT(&device->turns);
     TAILQ_INIT(&device->free);
     device->functions = calloc(config->functions ? config->functions : 1, sizeof(*device->functions));

@@ -332,6 +332,7 @@ void device_reconcile(struct device *device);
 void device_stopped(struct device *device);
 void device_stop_done(void *user, const struct hw_result *result); /* its VFs are taken down */
 void device_retry_undetached(struct device *device);
+void device_again(struct timer *timer);   /* its own */
 void device_hurry(struct device *device); /* stops it at once; its turn must be free */
 void device_set_aside(struct device *device, const char *reason);
 /* Decides what each VF gets; false: it cannot be had, and why (HW_REASON_BYTES). */

@@ -129,6 +129,11 @@ static void retry_device(struct device *device, struct core_error *error)
         *error = error_refusal(CORE_REFUSED_NOT_QUARANTINED, device->name);
 }
 
+void device_again(struct timer *timer)
+{
+    device_reconcile(container_of(timer, struct device, again));
+}
+
 /* What somebody else's work on it kept from being given back is given back now. */
 void device_retry_undetached(struct device *device)
 {
