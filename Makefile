@@ -47,7 +47,7 @@ endif
 PROTO_SRC  := $(wildcard proto/*.c)
 LIB_SRC    := $(wildcard lib/*.c)
 HOMICTL_SRC := $(wildcard homictl/*.c)
-DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/api/*.c daemon/core/*.c daemon/hw/*.c daemon/hw/linux/*.c daemon/hw/model/*.c daemon/model/*.c daemon/relay/*.c))
+DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c $(addsuffix /*.c,$(addprefix daemon/,api config core helper peers restart)) daemon/hw/*.c daemon/hw/linux/*.c daemon/hw/model/*.c daemon/model/*.c daemon/relay/*.c))
 DAEMON_MAIN := $(wildcard daemon/main.c)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_AUX   := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))

@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-#include "daemon/peer_identity.h"
+#include "daemon/peers/identity.h"
 
 #define CGROUPS   "/sys/fs/cgroup"
 #define USERS     "user.slice" /* users' own managers have units of the same names */

@@ -6,9 +6,9 @@
 #ifndef HOMI_DAEMON_RELOAD_H
 #define HOMI_DAEMON_RELOAD_H
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/log.h"
-#include "daemon/server.h"
+#include "daemon/peers/server.h"
 
 /* What runs by a configuration; *config is replaced, and the old one freed. */
 struct reload {

@@ -10,7 +10,7 @@ $(BUILD)/unit/test_takeover: | $(BUILD)/homid $(BUILD)/unit/homid-crash
 # homid as a later version would be: its state says so. This version can read that of one of them, and not that of the other.
 LATER_readable   := -DSTATE_VERSION=1000
 LATER_unreadable := -DSTATE_VERSION=1000 -DSTATE_READABLE_BY=1000
-LATER_SRC        := daemon/state.c daemon/kept.c
+LATER_SRC        := daemon/restart/state.c daemon/restart/kept.c
 define later
 $(BUILD)/later-$(1)/%.o: %.c
 	@mkdir -p $$(@D)

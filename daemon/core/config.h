@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the configuration says, as the core reads it. daemon/config.c fills it; names are resolved to ids
- * there. */
+/* What the configuration says, as the core reads it. daemon/config/config.c fills it; names are resolved to
+ * ids there. */
 #ifndef HOMI_DAEMON_CORE_CONFIG_H
 #define HOMI_DAEMON_CORE_CONFIG_H
 

@@ -23,7 +23,7 @@
  * - A holder whose connection is gone has ended. A lease that nobody holds has ended, unless it is reserved.
  *
  * The structures are written to memory as they are. A change of their layout or meaning raises STATE_VERSION
- * (daemon/state.h), and STATE_READABLE_BY too unless an older homid does right with it.
+ * (daemon/restart/state.h), and STATE_READABLE_BY too unless an older homid does right with it.
  */
 #ifndef HOMI_DAEMON_CORE_RECORD_H
 #define HOMI_DAEMON_CORE_RECORD_H

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/helper_process.h"
+#include "daemon/helper/process.h"
 
 enum {
     BACKLOG = 64,

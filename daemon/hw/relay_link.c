@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/crash.h"
-#include "daemon/helper_process.h"
+#include "daemon/helper/process.h"
 #include "daemon/hw/companion.h"
 #include "daemon/hw/relay_internal.h"
 

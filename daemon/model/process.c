@@ -12,7 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "daemon/helper_wire.h"
+#include "daemon/helper/wire.h"
 #include "daemon/model/control.h"
 #include "daemon/model/jobs.h"
 

@@ -13,7 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "daemon/helper.h"
+#include "daemon/helper/helper.h"
 #include "daemon/model/spec.h"
 #include "tests/conformance/cases.h"
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/helper_wire.h"
+#include "daemon/helper/wire.h"
 #include "daemon/hw/linux/jobs.h"
 #include "daemon/hw/linux/pf.h"
 #include "daemon/hw/linux/sysfs.h"

@@ -46,7 +46,7 @@ static void on_timer(void *user, uint64_t at)
     ((struct fixture *)user)->timer_at = at;
 }
 
-/* As daemon/server.c does. */
+/* As daemon/peers/server.c does. */
 static void on_event(void *user, const struct core_event *event)
 {
     (void)user;
@@ -137,7 +137,7 @@ static void read_answers(struct varlink_connection *connection)
     }
 }
 
-/* As daemon/peer.c does. true: the connection is over. */
+/* As daemon/peers/peer.c does. true: the connection is over. */
 static bool serve(struct api_session *session)
 {
     struct varlink_message message;

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/state.h"
+#include "daemon/restart/state.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { HEADER = 4096, SLOT = 2048, SLOTS = 4, GOOD_HEADER = 1 };

@@ -23,7 +23,7 @@ BEGIN {
     allow("daemon", "(daemon|proto)/", ANY)
     allow("daemon/api", "(daemon/api|daemon/core|proto)/", JSON)
     allow("daemon/core", "daemon/(core/|hw/backend\\.h)", "")
-    allow("daemon/hw", "daemon/(hw/|[a-z_]+\\.h)", "^<(libnvme|event2/.*|systemd/.*)\\.h>$")
+    allow("daemon/hw", "daemon/(hw/|helper/|[a-z_]+\\.h)", "^<(libnvme|event2/.*|systemd/.*)\\.h>$")
     allow("daemon/model", "(daemon/(model/|hw/|helper)|proto/)", ANY)
     allow("daemon/relay", "daemon/(relay/|hw/doorbells|relay_wire)", ANY)
     allow("man/examples", "", PUBLIC)

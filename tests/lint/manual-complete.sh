@@ -19,7 +19,7 @@ expect() {
 expect call man/*.3 < <(grep -oE '\<homi_[a-z_]+\(' lib/include/homi/homi.h | tr -d '(' | sort -u)
 expect method man/homi.varlink.7 < <(sed -nE 's/^method ([A-Za-z]+).*/\1/p' proto/io.homi.*.varlink | sort -u)
 expect error man/homi.varlink.7 < <(sed -nE 's/^error ([A-Za-z]+).*/\1/p' proto/io.homi.*.varlink | sort -u)
-expect key man/homid.conf.5 < <(sed -nE 's/.*\{\.name = "([A-Za-z]+)", \.kind.*/\1/p' daemon/config_schema.c | sort -u)
+expect key man/homid.conf.5 < <(sed -nE 's/.*\{\.name = "([A-Za-z]+)", \.kind.*/\1/p' daemon/config/schema.c | sort -u)
 expect command man/homictl.1 < <(sed -nE 's/.*\.words = "([a-z ]+)".*/\1/p' homictl/commands.c)
 expect option man/homictl.1 < <(sed -nE 's/.*\{OPTION_[A-Z]+, "([a-z]+)".*/-\1/p' homictl/options.c)
 expect metric man/homi-metrics.7 < <(grep -oE '"homi_[a-z_]+"' daemon/api/metrics.c | tr -d '"' | sort -u)

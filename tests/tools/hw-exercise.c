@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/helper.h"
+#include "daemon/helper/helper.h"
 #include "daemon/hw/backend.h"
 
 enum { FUNCTIONS = 2, ENTRIES = 16, QUEUE = 1, BLOCK = 512, MEMORY = 2 << 20, DATA_AT = 0x2000 };

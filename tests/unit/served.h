@@ -18,8 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/server.h"
-#include "daemon/sockets.h"
+#include "daemon/peers/server.h"
+#include "daemon/peers/sockets.h"
 #include "tests/unit/open_fds.h"
 
 static char folder[64], paths[2][96];

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/helper_wire.h"
+#include "daemon/helper/wire.h"
 #include "daemon/hw/linux/claim.h"
 
 static char path[] = "/tmp/homi-test-claim-XXXXXX";

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/helper.h"
+#include "daemon/helper/helper.h"
 
 enum { JOB_ECHO, JOB_FAIL, JOB_HANG, JOB_DIE, JOB_PIPE, JOB_DESCRIPTORS, JOB_CLOSED, JOB_APPEND, JOB_COUNT };
 

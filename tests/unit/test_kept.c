@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/kept.h"
+#include "daemon/restart/kept.h"
 #include "tests/unit/core_fixture.h"
 
 #define CHILD "HOMI_TEST_KEPT" /* in its environment: whether discarding ends */

@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "daemon/peer_identity.h"
+#include "daemon/peers/identity.h"
 #include "tests/unit/scripted_core.h"
 
 #define OTHER_UID 4242

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "daemon/peer.h"
+#include "daemon/peers/peer.h"
 #include "tests/unit/scripted_core.h"
 
 /* ---- limits ---- */

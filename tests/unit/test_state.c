@@ -13,9 +13,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/fdstore.h"
-#include "daemon/kept.h"
-#include "daemon/state.h"
+#include "daemon/restart/fdstore.h"
+#include "daemon/restart/kept.h"
+#include "daemon/restart/state.h"
 
 enum { KIND = 3, HEADER = 4096, SLOT = 2048, VERSIONS_AT = 8, COPY_DATA = 32 };
 

@@ -9,7 +9,7 @@
 #include <stdalign.h>
 #include <sys/queue.h>
 
-#include "daemon/helper.h"
+#include "daemon/helper/helper.h"
 #include "daemon/hw/admin_queue.h"
 #include "daemon/hw/backend.h"
 #include "daemon/hw/linux/controller.h"
@@ -55,7 +55,7 @@ TAILQ_HEAD(command_list, command);
 
 /*
  * What of an opened VF the next homid needs, beside its descriptors: in a memfd of its own, which no device
- * reaches. complete is set last. The layout belongs to STATE_VERSION (daemon/state.h).
+ * reaches. complete is set last. The layout belongs to STATE_VERSION (daemon/restart/state.h).
  */
 struct function_kept {
     uint64_t complete;

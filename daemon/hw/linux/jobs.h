@@ -6,7 +6,7 @@
 #ifndef HOMI_DAEMON_HW_LINUX_JOBS_H
 #define HOMI_DAEMON_HW_LINUX_JOBS_H
 
-#include "daemon/helper.h"
+#include "daemon/helper/helper.h"
 #include "daemon/hw/backend.h"
 
 #define SERIAL_BYTES 64

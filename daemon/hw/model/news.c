@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/helper_process.h"
-#include "daemon/helper_wire.h"
+#include "daemon/helper/process.h"
+#include "daemon/helper/wire.h"
 #include "daemon/hw/linux/backend.h"
 #include "daemon/hw/model/jobs.h"
 
