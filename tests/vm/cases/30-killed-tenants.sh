@@ -2,7 +2,7 @@
 # Tenants killed at any moment with I/O in flight give everything back, in an order that the IOMMU never complains of,
 # while another tenant's verified I/O goes on. Nothing is leaked.
 # timeout: 420
-kills=200
+kills=120
 write_config
 # What was just killed still counts for a moment: its end is news to homid.
 sed -i 's/"virtualFunctionsMax": 2/"virtualFunctionsMax": 4/; s/"queuePairsMax": 10/"queuePairsMax": 20/' /etc/homi/homid.conf
