@@ -126,6 +126,15 @@ void doorbells_look(struct function *function)
     }
 }
 
+/* Takes a value back that was refused; not the next one, which the host may write at any moment. */
+static void doorbell_take_back(volatile uint32_t *doorbell, uint32_t refused, uint32_t last)
+{
+    uint32_t expected = htole32(refused);
+
+    __atomic_compare_exchange_n(doorbell, &expected, htole32(last), false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
+}
+
 uint32_t completion_room(struct function *function, uint16_t id)
 {
     struct completion_queue *queue = &function->completion[id];
@@ -142,7 +151,7 @@ uint32_t completion_room(struct function *function, uint16_t id)
     /* The host may only take what was posted (section 5.2, Invalid Doorbell Write Value). */
     uint32_t taken = head >= queue->head ? head - queue->head : head + queue->entries - queue->head;
     if (head >= queue->entries || taken > used) {
-        *queue_doorbell(function, id, true) = htole32(queue->head);
+        doorbell_take_back(queue_doorbell(function, id, true), head, queue->head);
         if (rule(head >= queue->entries ? RULE_DOORBELL_HEAD_RANGE : RULE_DOORBELL_HEAD))
             event_raise(function, EVENT_ERROR, EVENT_INVALID_DOORBELL_VALUE, LOG_ERRORS);
         return queue->entries - 1 - used;
@@ -159,7 +168,7 @@ bool submission_pending(struct function *function, struct submission_queue *queu
     if (tail == queue->tail)
         return queue->tail != queue->head;
     if (tail >= queue->entries) {
-        *doorbell = htole32(queue->tail);
+        doorbell_take_back(doorbell, tail, queue->tail);
         if (!rule(RULE_DOORBELL_IGNORED))
             controller_fail(function, "a tail doorbell is out of range");
         if (rule(RULE_DOORBELL_TAIL))
