@@ -207,8 +207,9 @@ START_TEST(nobody_reads_what_another_left)
             supervisor_signal(&supervisor, SIGKILL);
         }
     }
+    /* Another tenant than the one before, which may come again before its own lease has ended. */
     struct tenant last;
-    ck_assert(tenant_open(&last, "blue"));
+    ck_assert(tenant_open(&last, rounds % 2 ? "green" : "blue"));
     ck_assert_uint_eq(move(&last, false), 0);
     ck_assert_uint_eq(last.data[0], 0);
     ck_assert_int_eq(memcmp(last.data, last.data + 1, (size_t)COUNT * TRANSFER - 1), 0);
